@@ -1,0 +1,1 @@
+"""Pure functions of tensors. Nothing here imports another part of qivis."""

@@ -1,0 +1,35 @@
+"""Rows of tensors that are indexed, counted and moved together."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Record:
+    """N rows seen on one pixel grid; every tensor field has N entries along its first dimension.
+
+    size: (H, W) of the grid that boxes and masks refer to.
+    """
+
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return next(iter(self._tensors().values())).shape[0]
+
+    def __getitem__(self, rows: Tensor | slice | list[int]) -> Self:
+        """The chosen rows: a bool mask (N,), indices (P,) in any order, or a slice."""
+        return replace(self, **{name: tensor[rows] for name, tensor in self._tensors().items()})
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same rows with every tensor on `device`."""
+        moved = {
+            name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()
+        }
+        return replace(self, **moved)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
