@@ -1,0 +1,187 @@
+"""Every setting, its unit and its default. The only place where a default is written.
+
+The defaults are the published R-50, 100 queries, 1x recipe (mmdetection configs/queryinst).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network.
+
+    backbone: which one, with strides 4, 8, 16, 32; stem and first stage frozen.
+    queries: `learned` as published, or `featurized`: proposed by a dense head for each image.
+    num_queries: Q, objects that can be found in an image.
+    num_stages: refinement stages.
+    width: D, channels of the pyramid and of the queries.
+    num_heads: of the self-attention among queries.
+    ffn_width: hidden channels of the feed-forward block.
+    dynamic_width: inner channels of the dynamic convolution.
+    box_grid, mask_grid: side of the RoI grid of the box branch and of the mask branch.
+    sampling_ratio: RoIAlign samples along each side of a bin.
+    mask_norm: normalisation in the mask head; `batch` as published, `group` for small batches.
+    """
+
+    backbone: Literal["resnet50", "resnet101", "efficientnet_lite0"] = "resnet50"
+    queries: Literal["learned", "featurized"] = "learned"
+    num_queries: int = 100
+    num_stages: int = 6
+    width: int = 256
+    num_heads: int = 8
+    ffn_width: int = 2048
+    dynamic_width: int = 64
+    box_grid: int = 7
+    mask_grid: int = 14
+    sampling_ratio: int = 2
+    mask_norm: Literal["batch", "group"] = "batch"
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """How a picture becomes the network's input at test time.
+
+    short_side, long_side: pixels; the picture is scaled to the largest size that exceeds neither.
+    pixel_mean, pixel_std: RGB, on the 0..255 scale.
+    """
+
+    short_side: int = 800
+    long_side: int = 1333
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """A COCO-format set: `images` folder and `annotations` file, relative to the data root."""
+
+    images: str
+    annotations: str
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained and measured on.
+
+    root: the data root, where --data-root does not say otherwise.
+    train: sets that are trained on together.
+    val: the set that is measured on.
+    class_names: classes to learn, each a category or a supercategory of the annotations; empty
+        for all categories as they are.
+    ignore_regions: whether crowds and `unlabelled` boxes shield what is found in them from being
+        counted wrong in training; without it both are left out, as published.
+    min_side: images with a side below this many pixels are not trained on.
+    """
+
+    root: str = "datasets/coco"
+    train: tuple[SourceConfig, ...] = (
+        SourceConfig("train2017", "annotations/instances_train2017.json"),
+    )
+    val: SourceConfig = SourceConfig("val2017", "annotations/instances_val2017.json")
+    class_names: tuple[str, ...] = ()
+    ignore_regions: bool = False
+    min_side: int = 32
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of training clips.
+
+    flip_probability: of mirroring left and right.
+    short_sides, long_side: pixels; each clip is resized to one of the short sides, the long side
+        capped.
+    crop_probability: of first resizing to a short side of `crop_short_sides` and cropping to
+        `crop_range` pixels a side, as DETR does.
+    canvas_side: pixels; if not 0, all of the above but the mirroring is replaced by scale jitter:
+        the picture, fitted into a square of this side, is scaled by a factor from `jitter_range`
+        and cropped to the square.
+    color_strength: 0 (off) to 1; brightness, contrast, saturation and hue.
+    paste_probability: of pasting up to `paste_objects` objects of another picture.
+    """
+
+    flip_probability: float = 0.5
+    short_sides: tuple[int, ...] = (800,)
+    long_side: int = 1333
+    crop_probability: float = 0.0
+    crop_short_sides: tuple[int, ...] = (400, 500, 600)
+    crop_range: tuple[int, int] = (384, 600)
+    canvas_side: int = 0
+    jitter_range: tuple[float, float] = (0.5, 2.0)
+    color_strength: float = 0.0
+    paste_probability: float = 0.0
+    paste_objects: int = 3
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses, and of the matching costs of the same name.
+
+    focal, l1, giou: on class, box corners (as a share of the image) and box overlap.
+    dice: on masks.
+    proposal_class, proposal_giou: on the dense head of featurized queries.
+    """
+
+    focal: float = 2.0
+    l1: float = 5.0
+    giou: float = 2.0
+    dice: float = 8.0
+    proposal_class: float = 1.0
+    proposal_giou: float = 2.0
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """How the weights are learned: AdamW.
+
+    lr, weight_decay: of all weights; the backbone's lr is multiplied by `backbone_lr_factor`.
+    clip_norm: largest L2 norm of the gradient.
+    batch_size: clips in a step, over all processes and accumulation steps.
+    accumulate: forward and backward passes that make up a step.
+    epochs: passes over the training sets.
+    schedule: `step` multiplies the lr by 0.1 at each of the `milestones` (in epochs); `cosine`
+        lowers it to 1 % over the whole run.
+    warmup_steps, warmup_factor: the lr rises linearly from factor * lr.
+    ema_decay: of the running mean of the weights that is evaluated and shipped; 0 turns it off.
+    precision: of the matrix work under autocast; weights stay float32.
+    seed: of every random draw.
+    workers: processes that load data.
+    checkpoint_steps: steps between checkpoints.
+    evaluate_epochs: epochs between evaluations; the last epoch is always evaluated.
+    """
+
+    lr: float = 1e-4
+    weight_decay: float = 1e-4
+    backbone_lr_factor: float = 0.1
+    clip_norm: float = 0.1
+    batch_size: int = 16
+    accumulate: int = 1
+    epochs: int = 12
+    schedule: Literal["step", "cosine"] = "step"
+    milestones: tuple[int, ...] = (8, 11)
+    warmup_steps: int = 1000
+    warmup_factor: float = 0.001
+    ema_decay: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+    workers: int = 2
+    checkpoint_steps: int = 1000
+    evaluate_epochs: int = 1
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """How detections become tracks."""
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """One experiment: all that a training or an evaluation needs to know."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    input: InputConfig = field(default_factory=InputConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
