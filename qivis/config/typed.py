@@ -1,0 +1,156 @@
+"""Plain values (dicts, lists, strings, numbers) become settings dataclasses, strictly, and back.
+
+Two steps, because a config file may give only some fields of a section: `typed_fields` checks what
+is there, `build` asks for what is missing.
+"""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, TypeVar
+
+from qivis.errors import ConfigError
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands, for error messages.
+
+    source: the file or the override.
+    path: fields that lead to the value, such as `model.backbone`.
+    """
+
+    source: str
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.path}" if self.path else self.source
+
+    def field(self, name: str) -> Self:
+        """The place of a field of the mapping that stands here."""
+        return dataclasses.replace(self, path=f"{self.path}.{name}" if self.path else name)
+
+    def item(self, index: int) -> Self:
+        """The place of an entry of the list that stands here."""
+        return dataclasses.replace(self, path=f"{self.path}[{index}]")
+
+
+def from_dict(kind: type[Settings], values: Mapping[str, Any], source: str) -> Settings:
+    """A settings dataclass of plain values, as strict as a config file.
+
+    Args:
+        kind: the dataclass, such as `ModelConfig`.
+        values: what `to_dict` gave, perhaps by way of JSON; absent fields take their defaults.
+        source: where the values are from, for error messages.
+
+    Raises:
+        ConfigError: for an unknown field, a wrong type or choice, or a field that is missing.
+    """
+    place = Place(source)
+    return build(kind, typed_fields(kind, values, place), place)
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """The fields of a settings dataclass as JSON has them: dicts, lists, strings and numbers."""
+    return {
+        field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)
+    }
+
+
+def typed_fields(kind: Any, values: Any, place: Place) -> dict[str, Any]:
+    """Some fields of a dataclass, each checked and in its own type; its sections stay dicts.
+
+    Raises:
+        ConfigError: for an unknown field, a wrong type or a wrong choice.
+    """
+    if not isinstance(values, Mapping):
+        raise _mismatch("a mapping of fields to values", values, place)
+    hints = typing.get_type_hints(kind)
+    for name in values:
+        if name not in hints:
+            remedy = _suggest(name, hints) or f"; the fields are {', '.join(hints)}"
+            raise ConfigError(f"{place}: unknown field {name!r}{remedy}")
+    return {name: cast(hints[name], value, place.field(name)) for name, value in values.items()}
+
+
+def cast(expected: Any, value: Any, place: Place) -> Any:
+    """One value in the type that the schema states for it.
+
+    Raises:
+        ConfigError: if it is of another type; a whole number will do for a float, a bool will not
+            do for a number.
+    """
+    origin = typing.get_origin(expected)
+    if dataclasses.is_dataclass(expected):
+        return typed_fields(expected, value, place)
+    if origin is tuple:
+        return _cast_tuple(typing.get_args(expected), value, place)
+    if origin is Literal:
+        return _cast_choice(typing.get_args(expected), value, place)
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is not expected:
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
+        raise _mismatch(names[expected], value, place)
+    return value
+
+
+def build(kind: type[Settings], fields: Mapping[str, Any], place: Place) -> Settings:
+    """The dataclass of typed fields, its sections built first.
+
+    Raises:
+        ConfigError: if a field without a default is missing.
+    """
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        defaults = {field.default, field.default_factory}
+        if field.name not in fields and defaults == {dataclasses.MISSING}:
+            raise ConfigError(f"{place}: missing field {field.name!r}")
+    hints = typing.get_type_hints(kind)
+    return kind(
+        **{name: _built(hints[name], value, place.field(name)) for name, value in fields.items()}
+    )
+
+
+def _built(kind: Any, value: Any, place: Place) -> Any:
+    is_section = dataclasses.is_dataclass(kind)
+    return build(kind, value, place) if is_section else value
+
+
+def _cast_tuple(kinds: tuple[Any, ...], value: Any, place: Place) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise _mismatch("a list", value, place)
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(value)
+    if len(kinds) != len(value):
+        raise _mismatch(f"{len(kinds)} values", value, place)
+    places = map(place.item, range(len(value)))
+    return tuple(
+        _built(kind, cast(kind, entry, here), here)
+        for kind, entry, here in zip(kinds, value, places, strict=True)
+    )
+
+
+def _cast_choice(choices: tuple[Any, ...], value: Any, place: Place) -> Any:
+    if not any(value == choice and type(value) is type(choice) for choice in choices):
+        expected = f"one of {', '.join(map(repr, choices))}"
+        raise ConfigError(f"{_mismatch(expected, value, place)}{_suggest(value, choices)}")
+    return value
+
+
+def _mismatch(expected: str, value: Any, place: Place) -> ConfigError:
+    return ConfigError(f"{place}: expected {expected}, got {value!r}")
+
+
+def _suggest(value: Any, choices: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(value), choices, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
