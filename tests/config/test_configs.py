@@ -1,0 +1,67 @@
+"""The config files that the project ships: they load, and say what was published."""
+
+from pathlib import Path
+
+import pytest
+
+from qivis.config import load_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FILES = sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name != "_base_")
+MULTI_SCALE = tuple(range(480, 801, 32))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_config_loads(path: Path) -> None:
+    load_config(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_config_begins_with_its_command_its_cost_and_what_to_expect(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    head = text[: text.index("\n\n")]
+    for word in (f"{path.parent.name}/{path.name}", "Cost: ", "Expected: "):
+        assert word in head
+
+
+# mmdetection configs/queryinst: backbone, queries, epochs, milestones, training sizes, crop
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("r50_100q_1x", ("resnet50", 100, 12, (8, 11), (800,), 0.0)),
+        ("r50_100q_3x", ("resnet50", 100, 36, (27, 33), MULTI_SCALE, 0.0)),
+        ("r50_300q_crop_3x", ("resnet50", 300, 36, (27, 33), MULTI_SCALE, 0.5)),
+        ("r101_100q_3x", ("resnet101", 100, 36, (27, 33), MULTI_SCALE, 0.0)),
+        ("r101_300q_crop_3x", ("resnet101", 300, 36, (27, 33), MULTI_SCALE, 0.5)),
+    ],
+)
+def test_the_five_published_recipes_differ_in_these_values(
+    name: str, expected: tuple[object, ...]
+) -> None:
+    config = load_config(CONFIGS / "image" / f"queryinst_{name}_coco.yaml")
+    model, optim, augment = config.model, config.optim, config.augment
+    assert expected == (
+        model.backbone,
+        model.num_queries,
+        optim.epochs,
+        optim.milestones,
+        augment.short_sides,
+        augment.crop_probability,
+    )
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CONFIGS.glob("image/queryinst_*.yaml")), ids=lambda p: p.stem
+)
+def test_the_five_published_recipes_agree_in_these_values(path: Path) -> None:
+    config = load_config(path)
+    optim, augment, loss = config.optim, config.augment, config.loss
+    assert (optim.lr, optim.weight_decay, optim.backbone_lr_factor) == (1e-4, 1e-4, 0.1)
+    assert (optim.clip_norm, optim.batch_size) == (0.1, 16)
+    assert (optim.warmup_steps, optim.warmup_factor) == (1000, 0.001)
+    assert (augment.flip_probability, augment.long_side) == (0.5, 1333)
+    assert (augment.crop_short_sides, augment.crop_range) == ((400, 500, 600), (384, 600))
+    assert (config.input.short_side, config.input.long_side) == (800, 1333)
+    assert (loss.focal, loss.l1, loss.giou, loss.dice) == (2.0, 5.0, 2.0, 8.0)
+    assert (config.model.num_stages, config.model.width) == (6, 256)
+    assert (config.data.min_side, config.data.ignore_regions) == (32, False)
