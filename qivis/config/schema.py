@@ -171,7 +171,31 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """How detections become tracks."""
+    """How detections become tracks.
+
+    keep_score: detections below it are not looked at; from here on they may continue a track
+        (IDOL gates at 0.1, CTVIS at 0.01).
+    birth_score: detections from here on may also start a track (IDOL: 0.2 to 0.3).
+    duplicate_iou: of two masks of a frame that overlap by more, the better scored one stays (IDOL:
+        0.5, CTVIS: 0.6).
+    appearance_weight: share of the cosine of the embeddings in the similarity of a detection and a
+        track; the rest is the overlap of the box with the place where the track is expected.
+    place_frames: after each so many frames unseen, the expected place says half as much.
+    temperature: of the softmax that sets rival pairs against each other.
+    match_similarity: a detection and a track less similar than this are not the same object.
+    memory_frames: an object unseen for more frames than this comes back as a new one.
+    min_frames: tracks seen in fewer frames are dropped at the end (IDOL and CTVIS: 3).
+    """
+
+    keep_score: float = 0.1
+    birth_score: float = 0.3
+    duplicate_iou: float = 0.6
+    appearance_weight: float = 0.5
+    place_frames: float = 5.0
+    temperature: float = 0.1
+    match_similarity: float = 0.35
+    memory_frames: int = 30
+    min_frames: int = 3
 
 
 @dataclass(frozen=True)

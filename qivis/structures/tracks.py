@@ -1,14 +1,10 @@
 """One object over a whole video."""
 
 from dataclasses import dataclass
-from typing import TypedDict
 
+from qivis.ops.rle import Rle
 
-class Rle(TypedDict):
-    """A mask as COCO run lengths: `size` is [H, W], `counts` the compressed string."""
-
-    size: list[int]
-    counts: str
+__all__ = ["Rle", "Track"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,120 @@
+"""How alike detections and tracks are, and who gets whom: pure functions of tensors.
+
+N detections stand in rows, best score first; M tracks stand in columns.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.ops import box_iou
+
+
+def cosine(detections: Tensor, tracks: Tensor) -> Tensor:
+    """Cosines of (N, E) and (M, E) embeddings: (N, M) in [-1, 1]; 0 for an embedding of zeros."""
+    return unit_length(detections) @ unit_length(tracks).T
+
+
+def unit_length(embeddings: Tensor) -> Tensor:
+    """(..., E) scaled to Euclidean length 1; zeros stay zeros."""
+    scaled: Tensor = F.normalize(embeddings, dim=-1)
+    return scaled
+
+
+def bi_softmax(similarity: Tensor, temperature: float) -> Tensor:
+    """How much each pair stands out, both among the rivals in its row and in its column.
+
+    The mean of the softmax over tracks and the softmax over detections (IDOL and CTVIS, inference).
+    A lone pair always gets 1, however unlike: multiply by a similarity before asking if it matches.
+
+    Args:
+        similarity: (N, M).
+        temperature: a similarity lower by this much counts 1 / e.
+
+    Returns:
+        (N, M) in [0, 1].
+    """
+    scaled = similarity / temperature
+    return (scaled.softmax(dim=1) + scaled.softmax(dim=0)) / 2
+
+
+def buffered_box_iou(detections: Tensor, tracks: Tensor, margin: float) -> Tensor:
+    """IoU of boxes grown on every side, so that small fast objects still overlap.
+
+    Args:
+        detections: (N, 4), x1 y1 x2 y2.
+        tracks: (M, 4), likewise.
+        margin: growth on each side, as a share of the box's own width and height (C-BIoU,
+            arXiv 2211.14317).
+
+    Returns:
+        (N, M) in [0, 1].
+    """
+    overlap: Tensor = box_iou(_grow(detections, margin), _grow(tracks, margin))
+    return overlap.nan_to_num()  # two boxes without area: 0 / 0
+
+
+def distinct(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Tensor:
+    """Non-maximum suppression by masks.
+
+    Args:
+        rows: (P,) int64, the detections in question, best score first.
+        boxes: (N, 4), x1 y1 x2 y2 in pixels, around the masks.
+        masks: (N, H, W) bool.
+        threshold: a detection whose mask has a larger IoU with that of a better, kept one is a
+            duplicate. Masks are compared only where the IoU of their boxes exceeds half of it.
+
+    Returns:
+        (P - duplicates,) int64, the rows that remain, in the same order.
+    """
+    close = (box_iou(boxes[rows], boxes[rows]) > threshold / 2).triu(diagonal=1)
+    corners, pixels, index = boxes.numpy(), masks.numpy(), rows.tolist()
+    kept = [True] * len(index)
+    for better, worse in close.nonzero().tolist():  # by the better one: it is settled by its turn
+        if kept[better] and kept[worse]:
+            first, second = index[better], index[worse]
+            window = _window(corners[first], corners[second])
+            kept[worse] = mask_iou(pixels[first][window], pixels[second][window]) <= threshold
+    return rows[torch.tensor(kept, dtype=torch.bool)]
+
+
+def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """IoU of two (H, W) bool masks; 0 for two empty ones."""
+    covered = int(np.count_nonzero(first | second))
+    return int(np.count_nonzero(first & second)) / max(covered, 1)
+
+
+def match_greedily(similarity: Tensor, threshold: float) -> Tensor:
+    """Give each detection, best score first, the most similar track that is still free.
+
+    Args:
+        similarity: (N, M).
+        threshold: no pair below it.
+
+    Returns:
+        (N,) int64, the column of each detection; -1 for none.
+    """
+    free = similarity.numpy().copy()
+    columns = torch.full((len(similarity),), -1, dtype=torch.int64)
+    for row in range(free.shape[0] if free.shape[1] else 0):
+        column = int(free[row].argmax())
+        if free[row, column] >= threshold:
+            columns[row] = column
+            free[:, column] = -1.0
+    return columns
+
+
+def _grow(boxes: Tensor, margin: float) -> Tensor:
+    top_left, bottom_right = boxes.split(2, dim=-1)
+    border = (bottom_right - top_left) * margin
+    return torch.cat([top_left - border, bottom_right + border], dim=-1)
+
+
+def _window(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Rows and columns of the pixels that two boxes touch."""
+    left, top = np.minimum(first[:2], second[:2]).clip(min=0)
+    right, bottom = np.maximum(first[2:], second[2:]).clip(min=0)
+    return slice(int(top), math.ceil(bottom)), slice(int(left), math.ceil(right))
