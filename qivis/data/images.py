@@ -1,0 +1,69 @@
+"""Reading pictures from files: the one door to mmcv.
+
+mmcv (OpenCV inside) decodes JPEGs exactly as the published models saw them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qivis.errors import DataError
+
+
+def read_image(path: Path) -> Tensor:
+    """A picture as RGB, turned upright as its EXIF orientation says.
+
+    Grey and CMYK pictures become RGB, an alpha channel is dropped.
+
+    Returns:
+        (3, H, W) uint8.
+
+    Raises:
+        DataError: if the file is missing or is no picture.
+    """
+    return _decode(path, "color")
+
+
+def read_image_of_size(path: Path, size: tuple[int, int]) -> Tensor:
+    """A picture that annotations say is of (H, W) `size`.
+
+    Annotations may have been drawn on the upright picture or on the one that is stored; the
+    size tells which.
+
+    Returns:
+        (3, H, W) uint8.
+
+    Raises:
+        DataError: if neither way gives this size.
+    """
+    upright = _decode(path, "color")
+    if tuple(upright.shape[1:]) == tuple(size):
+        return upright
+    stored = _decode(path, "color_ignore_orientation")
+    if tuple(stored.shape[1:]) == tuple(size):
+        return stored
+    height, width = upright.shape[1:]
+    raise DataError(
+        f"{path}: the picture is {width} x {height} pixels, its annotations say "
+        f"{size[1]} x {size[0]}; use the pictures that were annotated"
+    )
+
+
+def _decode(path: Path, flag: str) -> Tensor:
+    try:
+        import mmcv
+    except ImportError as error:  # OpenCV needs a system library that slim images lack
+        raise DataError(
+            f"{path}: pictures are read by OpenCV, which cannot be imported here ({error}); "
+            "install the system library it names (Debian: libgl1)"
+        ) from error
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    pixels = mmcv.imfrombytes(content, flag=flag, channel_order="rgb") if content else None
+    if pixels is None:
+        raise DataError(f"{path}: not a readable picture; expected JPEG, PNG, WebP or BMP")
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).contiguous()

@@ -1,0 +1,142 @@
+"""Batches for training, in an order that depends on nothing but seed, epoch and position.
+
+There is no state to save: a run that is resumed at step n asks for batch n. Every random draw of a
+sample comes from (seed, epoch, index), so any number of workers gives the same samples.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from qivis.config.schema import AugmentConfig, OptimConfig
+from qivis.data.augment import augment
+from qivis.data.coco import CocoImages
+from qivis.structures import Batch, Clip
+
+
+class SampleKey(NamedTuple):
+    """Which clip, and in which epoch: the same clip is changed differently in each."""
+
+    epoch: int
+    index: int
+
+
+class TrainingClips(Dataset[Clip]):
+    """The trainable clips of several sets, augmented."""
+
+    def __init__(
+        self, sets: Sequence[CocoImages], config: AugmentConfig, *, min_side: int, seed: int
+    ) -> None:
+        self._entries = [(part, index) for part in sets for index in part.trainable(min_side)]
+        self._config = config
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, key: SampleKey) -> Clip:
+        rng = np.random.default_rng((self._seed, key.epoch, key.index))
+        return augment(
+            self._clip(key.index),
+            self._config,
+            rng,
+            another=lambda: self._clip(int(rng.integers(len(self)))),
+        )
+
+    def is_wide(self) -> list[bool]:
+        """For each clip, whether it is wider than high."""
+        sizes = [part.size(index) for part, index in self._entries]
+        return [width > height for height, width in sizes]
+
+    def _clip(self, index: int) -> Clip:
+        part, position = self._entries[index]
+        return part[position]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """This process among those that train together: rank in [0, count)."""
+
+    rank: int = 0
+    count: int = 1
+
+
+class BatchOrder(Sampler[list[SampleKey]]):
+    """The keys of one process's forward passes, from a step on, over all epochs."""
+
+    def __init__(
+        self, is_wide: Sequence[bool], config: OptimConfig, *, first_step: int, shard: Shard
+    ) -> None:
+        self._is_wide = is_wide
+        self._config = config
+        self._first_step = first_step
+        self._shard = shard
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in which every clip is seen once."""
+        return -(-len(self._is_wide) // self._config.batch_size)
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        config, per_epoch = self._config, self.steps_per_epoch
+        parts = config.accumulate * self._shard.count
+        for step in range(self._first_step, config.epochs * per_epoch):
+            epoch, position = divmod(step, per_epoch)
+            if position == 0 or step == self._first_step:
+                batches = epoch_batches(self._is_wide, config.batch_size, config.seed, epoch)
+            keys = [SampleKey(epoch, index) for index in batches[position]]
+            for part in range(config.accumulate):
+                yield keys[part * self._shard.count + self._shard.rank :: parts]
+
+
+def epoch_batches(
+    is_wide: Sequence[bool], batch_size: int, seed: int, epoch: int
+) -> list[list[int]]:
+    """A random order in which clips of like shape share a batch, so that little is padded.
+
+    Every clip occurs; the last batch is filled up from the beginning.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(len(is_wide)).tolist()
+    buckets: dict[bool, list[int]] = {False: [], True: []}
+    batches = []
+    for index in order:
+        bucket = buckets[is_wide[index]]
+        bucket.append(index)
+        if len(bucket) == batch_size:
+            batches.append(bucket.copy())
+            bucket.clear()
+    rest = list(chain(*buckets.values()))
+    for start in range(0, len(rest), batch_size):
+        batch = rest[start : start + batch_size]
+        while len(batch) < batch_size:
+            batch += order[: batch_size - len(batch)]
+        batches.append(batch)
+    # The mixed batches come last above; shuffled, no epoch ends differently from how it began.
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def collate(clips: Sequence[Clip]) -> Batch:
+    """Clips of one length to a batch."""
+    samples = [sample for clip in clips for sample in clip]
+    return Batch(
+        images=tuple(sample.image for sample in samples),
+        targets=tuple(sample.targets for sample in samples),
+        ignored=tuple(sample.ignored for sample in samples),
+        clip_length=len(clips[0]),
+    )
+
+
+def training_loader(clips: TrainingClips, order: BatchOrder, workers: int) -> DataLoader[Clip]:
+    """Batches in the given order."""
+    return DataLoader(
+        clips,
+        batch_sampler=order,
+        num_workers=workers,
+        collate_fn=collate,
+        persistent_workers=workers > 0,
+    )

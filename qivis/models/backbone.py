@@ -1,0 +1,90 @@
+"""Backbones: a picture becomes four feature maps at strides 4, 8, 16 and 32.
+
+Stem and first stage are frozen and batch statistics stay those of ImageNet, as in the published
+models: detection batches are too small to estimate them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, Self
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from qivis.models.efficientnet_lite import EfficientNetLite0
+
+
+class Backbone(Protocol):
+    """channels: of the four feature maps."""
+
+    channels: tuple[int, int, int, int]
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
+
+
+class ResNet(nn.Module):
+    """torchvision's ResNet with the stride on the 3 x 3 convolutions (`style='pytorch'`)."""
+
+    channels = (256, 512, 1024, 2048)
+
+    def __init__(self, make: Callable[..., nn.Module]) -> None:
+        """Args: make: torchvision's constructor, such as `torchvision.models.resnet50`."""
+        super().__init__()
+        self.body = make(weights=None)
+        del self.body.fc
+        for part in (self.body.conv1, self.body.bn1, self.body.layer1):
+            part.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
+        body = self.body
+        features = body.maxpool(body.relu(body.bn1(body.conv1(images))))
+        outputs = []
+        for layer in (body.layer1, body.layer2, body.layer3, body.layer4):
+            features = layer(features)
+            outputs.append(features)
+        return tuple(outputs)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode of everything but the batch norms, which keep their statistics."""
+        super().train(mode)
+        freeze_batch_norms(self)
+        return self
+
+
+class Lite0(nn.Module):
+    """EfficientNet-Lite0, computed in float32 on CPUs: bfloat16 depthwise convolution is slower."""
+
+    channels = (24, 40, 112, 320)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = EfficientNetLite0()
+        for part in self.body.frozen_parts():
+            part.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
+        with torch.autocast("cpu", enabled=False):
+            return tuple(self.body(images))
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode of everything but the batch norms, which keep their statistics."""
+        super().train(mode)
+        freeze_batch_norms(self)
+        return self
+
+
+def freeze_batch_norms(module: nn.Module) -> None:
+    """Let every batch norm of `module` use its running statistics and leave them as they are."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
+
+
+BACKBONES: Mapping[str, Callable[[], nn.Module]] = {
+    "resnet50": lambda: ResNet(torchvision.models.resnet50),
+    "resnet101": lambda: ResNet(torchvision.models.resnet101),
+    "efficientnet_lite0": Lite0,
+}

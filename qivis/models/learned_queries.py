@@ -1,0 +1,35 @@
+"""Learned proposals: the same boxes and queries for every image (Sparse R-CNN, section 3.2)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from qivis.models.outputs import InitialQueries
+from qivis.ops.boxes import cxcywh_to_xyxy
+
+
+class LearnedQueries(nn.Module):
+    """Q boxes, as shares of the image, and Q query vectors."""
+
+    def __init__(self, num_queries: int, width: int) -> None:
+        super().__init__()
+        self.boxes = nn.Embedding(num_queries, 4)  # centre x y, width, height in [0, 1]
+        self.features = nn.Embedding(num_queries, width)
+        with torch.no_grad():
+            self.boxes.weight.copy_(torch.tensor([0.5, 0.5, 1.0, 1.0]))
+
+    def forward(
+        self, pyramid: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
+    ) -> InitialQueries:
+        """The start for a batch.
+
+        Args:
+            pyramid: not looked at.
+            sizes: B of (h, w); boxes are shares of the image without its padding.
+        """
+        grids = self.boxes.weight.new_tensor([[w, h, w, h] for h, w in sizes])
+        return InitialQueries(
+            boxes=cxcywh_to_xyxy(self.boxes.weight) * grids[:, None],
+            queries=self.features.weight.expand(len(sizes), -1, -1),
+        )

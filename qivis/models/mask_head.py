@@ -1,0 +1,56 @@
+"""Dynamic mask head: the query filters its box's features, convolutions draw the mask.
+
+(QueryInst, section 3.2; mmdetection DynamicMaskHead.)
+"""
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor, nn
+
+from qivis.models.dynamic_conv import DynamicConv
+
+NUM_CONVS = 4
+GROUPS = 8
+
+NORMS: Mapping[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm2d,
+    "group": lambda width: nn.GroupNorm(GROUPS, width),
+}
+
+
+class MaskHead(nn.Module):
+    """RoI features on an S x S grid to class-specific mask logits on a 2S x 2S grid."""
+
+    def __init__(
+        self, *, num_classes: int, width: int, dynamic_width: int, grid: int, norm: str
+    ) -> None:
+        """Args: norm: a key of `NORMS`. grid: S."""
+        super().__init__()
+        self.interact = DynamicConv(width, dynamic_width)
+        layers: list[nn.Module] = []
+        for _ in range(NUM_CONVS):
+            conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
+            layers += [conv, NORMS[norm](width), nn.ReLU(inplace=True)]
+        self.convs = nn.Sequential(*layers)
+        self.upsample = nn.ConvTranspose2d(width, width, 2, stride=2)
+        self.logits = nn.Conv2d(width, num_classes, 1)
+        self.grid = grid
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        assert self.logits.bias is not None, "mask logits have a bias"
+        nn.init.zeros_(self.logits.bias)
+
+    def forward(self, queries: Tensor, features: Tensor) -> Tensor:
+        """Draw masks.
+
+        Args:
+            queries: (P, D), after self-attention.
+            features: (P, S * S, D), RoI features of the refined boxes.
+
+        Returns:
+            (P, K, 2S, 2S) logits, a mask for every class.
+        """
+        features = self.interact(queries, features)
+        grid = features.view(len(features), self.grid, self.grid, -1).permute(0, 3, 1, 2)
+        return self.logits(self.upsample(self.convs(grid)).relu())

@@ -1,0 +1,80 @@
+"""What the network's parts hand to one another."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from qivis.ops.roi_align import PyramidRows
+
+
+@dataclass(frozen=True)
+class StageOutput:
+    """One refinement stage.
+
+    logits: (B, Q, K), class logits.
+    boxes: (B, Q, 4), refined boxes, x1 y1 x2 y2 in input pixels, not clipped.
+    queries: (B, Q, D), what the next stage starts from.
+    mask_queries: (B, Q, D), queries after self-attention, which drive the mask head (q* in the
+        paper's eq. 2).
+    """
+
+    logits: Tensor
+    boxes: Tensor
+    queries: Tensor
+    mask_queries: Tensor
+
+
+@dataclass(frozen=True)
+class DenseProposals:
+    """What the dense head of featurized queries says of every pyramid location; L locations.
+
+    logits: (B, L, K).
+    boxes: (B, L, 4), x1 y1 x2 y2 in input pixels.
+    centres: (L, 2), x y in input pixels.
+    strides: (L,), pixels between neighbouring locations.
+    """
+
+    logits: Tensor
+    boxes: Tensor
+    centres: Tensor
+    strides: Tensor
+
+
+@dataclass(frozen=True)
+class InitialQueries:
+    """What the first stage starts from.
+
+    boxes: (B, Q, 4), x1 y1 x2 y2 in input pixels.
+    queries: (B, Q, D).
+    dense: where boxes and queries were proposed by a dense head, its outputs; else empty.
+    """
+
+    boxes: Tensor
+    queries: Tensor
+    dense: tuple[DenseProposals, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """All that the network says of a batch.
+
+    pyramid: (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32.
+    rows: the same pyramid, laid out for RoIAlign.
+    initial: what the first stage started from.
+    stages: one output per stage.
+    sizes: B of (h, w), what each image covers of the padded input.
+    """
+
+    pyramid: tuple[Tensor, ...]
+    rows: PyramidRows
+    initial: InitialQueries
+    stages: tuple[StageOutput, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """One image: query `queries[i]` answers for object `objects[i]`; both (P,) int64."""
+
+    queries: Tensor
+    objects: Tensor

@@ -1,0 +1,77 @@
+"""QueryInst: Instances as Queries (Fang et al., ICCV 2021), the whole network.
+
+Losses, matching and choosing detections are elsewhere (`criterion`, `matcher`, `postprocess`).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from qivis.models.outputs import Match, Prediction
+from qivis.ops.roi_align import flatten_pyramid, roi_align_pyramid
+from qivis.structures import ImageBatch
+
+
+class QueryInst(nn.Module):
+    """Backbone, pyramid, initial queries, refinement stages, one mask head per stage."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        backbone: nn.Module,
+        fpn: nn.Module,
+        queries: nn.Module,
+        stages: Sequence[nn.Module],
+        mask_heads: Sequence[nn.Module],
+        sampling_ratio: int,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.fpn = fpn
+        self.queries = queries
+        self.stages = nn.ModuleList(stages)
+        self.mask_heads = nn.ModuleList(mask_heads)
+        self.sampling_ratio = sampling_ratio
+
+    def forward(self, images: ImageBatch) -> Prediction:
+        """Find the objects of a batch; masks are drawn on request by `mask_logits`."""
+        pyramid = self.fpn(self.backbone(images.tensor))
+        rows = flatten_pyramid(pyramid)
+        initial = self.queries(pyramid, images.sizes)
+        boxes, queries = initial.boxes, initial.queries
+        outputs = []
+        for stage in self.stages:
+            output = stage(rows, boxes, queries)
+            boxes, queries = output.boxes, output.queries
+            outputs.append(output)
+        return Prediction(pyramid, rows, initial, tuple(outputs), images.sizes)
+
+    def mask_logits(self, prediction: Prediction, stage: int, matches: Sequence[Match]) -> Tensor:
+        """Masks of chosen queries.
+
+        Args:
+            prediction: of a batch of B images.
+            stage: from 0; with the training heads dropped only the last one.
+            matches: B entries; their `queries` say which masks to draw, P in all.
+
+        Returns:
+            (P, K, M, M) logits, image after image, on the grids of the stage's boxes.
+        """
+        output = prediction.stages[stage]
+        chosen = torch.cat([match.queries for match in matches])
+        counts = torch.tensor([len(match.queries) for match in matches], device=chosen.device)
+        images = torch.arange(len(matches), device=chosen.device).repeat_interleave(
+            counts, output_size=len(chosen)
+        )
+        # Counted from the last stage, so that it holds with and without the training heads.
+        head = self.mask_heads[stage - len(self.stages)]
+        features = roi_align_pyramid(
+            prediction.rows, output.boxes[images, chosen], images, head.grid, self.sampling_ratio
+        )
+        logits: Tensor = head(output.mask_queries[images, chosen], features)
+        return logits
+
+    def drop_training_heads(self) -> None:
+        """Keep only the last stage's mask head, the one that inference uses."""
+        self.mask_heads = nn.ModuleList([self.mask_heads[-1]])

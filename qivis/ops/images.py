@@ -1,0 +1,71 @@
+"""Pictures on their way into the network: resizing, normalising, padding."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fit_size(size: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:
+    """The largest size of the same shape that exceeds neither bound.
+
+    Args:
+        size: (H, W) of the picture.
+        short_side, long_side: bounds in pixels.
+
+    Returns:
+        (H, W), each at least 1; rounded as mmcv.rescale_size does.
+
+    >>> fit_size((480, 640), 800, 1333)
+    (800, 1067)
+    >>> fit_size((720, 1280), 800, 1333)
+    (750, 1333)
+    """
+    scale = min(long_side / max(size), short_side / min(size))
+    return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resize with half-pixel centres and no antialiasing, as OpenCV's INTER_LINEAR.
+
+    The published weights were trained on pictures resized this way.
+
+    Args:
+        image: (3, H, W) uint8.
+        size: (h, w) wanted.
+
+    Returns:
+        (3, h, w) uint8.
+    """
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    return F.interpolate(image[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def normalize_and_pad(
+    images: Sequence[Tensor], mean: Sequence[float], std: Sequence[float], divisor: int = 32
+) -> Tensor:
+    """Normalise pictures and stack them, padded with zeros right and below.
+
+    Args:
+        images: B of (3, h, w) uint8 RGB.
+        mean, std: per channel, on the 0..255 scale.
+        divisor: what the padded sides are multiples of.
+
+    Returns:
+        (B, 3, H, W) float32 in channels_last memory order, which CPU convolutions prefer.
+    """
+    height, width = (
+        -(-max(image.shape[axis] for image in images) // divisor) * divisor for axis in (1, 2)
+    )
+    batch = torch.empty(
+        (len(images), 3, height, width),
+        device=images[0].device,
+        memory_format=torch.channels_last,
+    ).zero_()
+    offset = torch.tensor(mean, device=batch.device).view(3, 1, 1)
+    scale = torch.tensor(std, device=batch.device).view(3, 1, 1)
+    for row, image in zip(batch, images, strict=True):
+        row[:, : image.shape[1], : image.shape[2]] = (image - offset) / scale
+    return batch
