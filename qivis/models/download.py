@@ -1,0 +1,132 @@
+"""Bring one file from the network into the cache: resumed, checked, and never half there."""
+
+import contextlib
+import hashlib
+import http.client
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+from tqdm import tqdm
+
+from qivis.errors import WeightsError
+
+CHUNK_BYTES = 1 << 20
+TIMEOUT_SECONDS = 30.0  # without a byte; a slow line may take as long as it likes
+
+
+def download(url: str, target: Path, sha256: str) -> None:
+    """Download a file, going on from where an earlier attempt stopped if the server allows it.
+
+    What has arrived waits in `<target>.part`; `target` appears at once and whole. A second process
+    that downloads to the same folder waits for the first.
+
+    Args:
+        url: where the file is.
+        target: where it shall be; nothing happens if it exists.
+        sha256: the first hex digits of its checksum.
+
+    Raises:
+        WeightsError: if the file cannot be had, breaks off, or has another checksum.
+    """
+    if target.exists():
+        return
+    part = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _one_at_a_time(target.with_name(".lock")):
+            if target.exists():
+                return
+            _transfer(url, part, target)
+            _check(part, url, sha256)
+            part.replace(target)
+    except OSError as error:
+        raise WeightsError(f"{target}: cannot be written ({error})") from error
+
+
+@contextlib.contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        if sys.platform != "win32":  # which refuses a second writer by itself
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _transfer(url: str, part: Path, target: Path) -> None:
+    """Append to the part what it lacks of the file."""
+    have = part.stat().st_size if part.exists() else 0
+    response = _open(url, have, target)
+    if response is None:
+        return
+    with response:
+        have = have if response.status == HTTPStatus.PARTIAL_CONTENT else 0
+        length = response.headers.get("Content-Length")
+        total = None if length is None else have + int(length)
+        got = _append(response, part, have, total)
+    if total is not None and got < total:
+        raise WeightsError(
+            f"{url}: the connection broke off after {got:,} of {total:,} bytes; "
+            "run the same command again to go on from there"
+        )
+
+
+def _open(url: str, have: int, target: Path) -> http.client.HTTPResponse | None:
+    """The server's answer to a request for all but the first `have` bytes; None if that is none."""
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(
+            request, timeout=TIMEOUT_SECONDS
+        )
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return None
+        reason = f"{error.code} {error.reason}"
+    except (OSError, http.client.HTTPException) as error:
+        reason = str(getattr(error, "reason", error))
+    else:
+        return response
+    raise WeightsError(
+        f"cannot download {url} ({reason}); get this file by other means and put it at {target}"
+    )
+
+
+def _append(response: http.client.HTTPResponse, part: Path, have: int, total: int | None) -> int:
+    """Write what arrives behind the first `have` bytes, until the end or until it breaks off.
+
+    Returns:
+        Bytes that the part now has.
+    """
+    with (
+        part.open("ab") as file,
+        tqdm(desc="downloading", total=total, initial=have, unit="B", unit_scale=True) as progress,
+    ):
+        file.truncate(have)
+        while chunk := _read(response):
+            file.write(chunk)
+            have += len(chunk)
+            progress.update(len(chunk))
+    return have
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read(CHUNK_BYTES)
+    except (OSError, http.client.HTTPException):
+        return b""  # like an early end: the caller knows how much there should have been
+
+
+def _check(part: Path, url: str, sha256: str) -> None:
+    with part.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if not actual.startswith(sha256):
+        part.unlink()
+        raise WeightsError(
+            f"{url}: damaged or not the published file: its sha256 begins with "
+            f"{actual[: len(sha256)]}, not {sha256}; it was deleted, run the command again"
+        )

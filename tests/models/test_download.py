@@ -1,0 +1,217 @@
+"""Downloads from a real server on the loopback interface: whole, broken off, resumed, refused."""
+
+import hashlib
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from qivis.errors import WeightsError
+from qivis.models.download import download
+
+CONTENT = bytes(range(256)) * 10_000  # more than two chunks
+SHA256 = hashlib.sha256(CONTENT).hexdigest()[:8]
+
+
+@dataclass
+class Server:
+    """What the server does, and what it was asked.
+
+    break_after: bytes of an answer after which the connection is closed.
+    ranges: the Range header of each request, None where there was none.
+    """
+
+    url: str
+    break_after: int = len(CONTENT)
+    allows_ranges: bool = True
+    ranges: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers["Range"]
+            state.ranges.append(asked)
+            if self.path != "/folder/weights.pth":
+                self.send_error(404)
+                return
+            start = int(asked.removeprefix("bytes=")[:-1]) if asked and state.allows_ranges else 0
+            if start >= len(CONTENT):
+                self.send_error(416)
+                return
+            body = CONTENT[start:]
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: state.break_after])
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
+        state = Server(url=f"http://127.0.0.1:{http_server.server_port}/folder/weights.pth")
+        thread = threading.Thread(target=http_server.serve_forever, args=(0.01,))
+        thread.start()
+        yield state
+        http_server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "weights.pth"
+
+
+def part_of(target: Path) -> Path:
+    return target.with_name("weights.pth.part")
+
+
+def test_a_file_arrives_whole_with_a_progress_bar(
+    server: Server, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    download(server.url, target, SHA256)
+    assert target.read_bytes() == CONTENT
+    assert not part_of(target).exists()
+    assert re.search(r"downloading: 100%.*2\.56M/2\.56M", capsys.readouterr().err)
+
+
+def test_a_file_that_is_there_needs_no_network(server: Server, target: Path) -> None:
+    download(server.url, target, SHA256)
+    download(server.url, target, SHA256)
+    assert server.ranges == [None]
+
+
+def test_a_file_that_is_there_needs_no_writable_folder(target: Path) -> None:
+    target.parent.mkdir()
+    target.write_bytes(CONTENT)
+    target.parent.chmod(0o555)
+    download("http://127.0.0.1:9/never-asked", target, SHA256)
+    assert [path.name for path in target.parent.iterdir()] == ["weights.pth"]
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(server: Server, target: Path) -> None:
+    server.break_after = 1_500_000
+    with pytest.raises(WeightsError, match="broke off after 1,500,000 of 2,560,000 bytes; run"):
+        download(server.url, target, SHA256)
+    assert not target.exists()
+    assert part_of(target).read_bytes() == CONTENT[:1_500_000]
+    server.break_after = len(CONTENT)
+    download(server.url, target, SHA256)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1500000-"]
+
+
+def test_a_server_without_ranges_sends_all_again(server: Server, target: Path) -> None:
+    server.allows_ranges = False
+    target.parent.mkdir()
+    part_of(target).write_bytes(CONTENT[:1_500_000])
+    download(server.url, target, SHA256)
+    assert target.read_bytes() == CONTENT
+
+
+def test_an_answer_that_ends_at_once_leaves_nothing_of_an_outdated_part(
+    server: Server, target: Path
+) -> None:
+    server.allows_ranges, server.break_after = False, 0
+    target.parent.mkdir()
+    part_of(target).write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match="broke off after 0 of 2,560,000 bytes"):
+        download(server.url, target, SHA256)
+    assert part_of(target).read_bytes() == b""
+
+
+def test_a_part_that_is_already_whole_is_only_checked(server: Server, target: Path) -> None:
+    target.parent.mkdir()
+    part_of(target).write_bytes(CONTENT)
+    download(server.url, target, SHA256)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_wrong_checksum_is_reported_and_the_file_deleted(server: Server, target: Path) -> None:
+    message = f"sha256 begins with {SHA256}, not 01234567; it was deleted, run the command again"
+    with pytest.raises(WeightsError, match=message):
+        download(server.url, target, "01234567")
+    assert not target.exists()
+    assert not part_of(target).exists()
+
+
+def test_a_wrong_part_is_found_out_and_does_not_stand_in_the_way(
+    server: Server, target: Path
+) -> None:
+    target.parent.mkdir()
+    part_of(target).write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="damaged"):
+        download(server.url, target, SHA256)
+    download(server.url, target, SHA256)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_file_that_the_server_does_not_have_is_named(server: Server, target: Path) -> None:
+    url = server.url.replace("weights", "lost")
+    with pytest.raises(WeightsError) as caught:
+        download(url, target, SHA256)
+    assert str(caught.value) == (
+        f"cannot download {url} (404 Not Found); "
+        f"get this file by other means and put it at {target}"
+    )
+
+
+def test_offline_one_line_says_which_file_to_put_where(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/weights.pth"
+        with pytest.raises(WeightsError) as caught:
+            download(url, target, SHA256)
+    assert re.fullmatch(
+        rf"cannot download {url} \(.*refused\); get this file .* and put it at {target}",
+        str(caught.value),
+    )
+
+
+def test_a_server_that_falls_silent_is_not_waited_for_forever(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("qivis.models.download.TIMEOUT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/weights.pth"
+        with pytest.raises(WeightsError, match=r"cannot download .* \(timed out\)"):
+            download(url, target, SHA256)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, the second writer is refused by the system")
+def test_two_at_once_make_one_download(server: Server, target: Path) -> None:
+    failures = []
+
+    def run() -> None:
+        try:
+            download(server.url, target, SHA256)
+        except WeightsError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None]
+
+
+def test_a_cache_that_cannot_be_made_is_named(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match=r"file/weights\.pth: cannot be written"):
+        download(server.url, tmp_path / "file" / "weights.pth", SHA256)
