@@ -71,6 +71,7 @@ class DataConfig:
         for all categories as they are.
     ignore_regions: whether crowds and `unlabelled` boxes shield what is found in them from being
         counted wrong in training; without it both are left out, as published.
+    keep_empty: whether images without objects are trained on too; as published, they are not.
     min_side: images with a side below this many pixels are not trained on.
     """
 
@@ -81,6 +82,7 @@ class DataConfig:
     val: SourceConfig = SourceConfig("val2017", "annotations/instances_val2017.json")
     class_names: tuple[str, ...] = ()
     ignore_regions: bool = False
+    keep_empty: bool = False
     min_side: int = 32
 
 
@@ -191,8 +193,8 @@ class TrackingConfig:
     birth_score: float = 0.3
     duplicate_iou: float = 0.6
     appearance_weight: float = 0.5
-    place_frames: float = 5.0
-    temperature: float = 0.1
+    place_frames: float = 10.0
+    temperature: float = 0.05
     match_similarity: float = 0.35
     memory_frames: int = 30
     min_frames: int = 3

@@ -79,13 +79,18 @@ class CocoImages(Dataset[Clip]):
         """What the annotations call the image."""
         return int(self._images[index]["id"])
 
-    def trainable(self, min_side: int) -> list[int]:
-        """Positions of the images that have objects (not crowds) and no side below `min_side`."""
+    def trainable(self, *, min_side: int, keep_empty: bool) -> list[int]:
+        """Positions of the images to train on.
+
+        Args:
+            min_side: pixels; images with a shorter side are left out.
+            keep_empty: whether images without objects (crowds do not count) stay.
+        """
         return [
             index
             for index, image in enumerate(self._images)
             if min(self.size(index)) >= min_side
-            and any(not a.get("iscrowd") for a in self._annotations[image["id"]])
+            and (keep_empty or any(not a.get("iscrowd") for a in self._annotations[image["id"]]))
         ]
 
     def ground_truth(self) -> dict[str, Any]:

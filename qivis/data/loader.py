@@ -29,9 +29,10 @@ class TrainingClips(Dataset[Clip]):
     """The trainable clips of several sets, augmented."""
 
     def __init__(
-        self, sets: Sequence[CocoImages], config: AugmentConfig, *, min_side: int, seed: int
+        self, entries: Sequence[tuple[CocoImages, int]], config: AugmentConfig, seed: int
     ) -> None:
-        self._entries = [(part, index) for part in sets for index in part.trainable(min_side)]
+        """Args: entries: each a set and a position in it. seed: of every random draw."""
+        self._entries = entries
         self._config = config
         self._seed = seed
 
@@ -39,6 +40,7 @@ class TrainingClips(Dataset[Clip]):
         return len(self._entries)
 
     def __getitem__(self, key: SampleKey) -> Clip:
+        """The clip of a key, changed as the key's own random draws say."""
         rng = np.random.default_rng((self._seed, key.epoch, key.index))
         return augment(
             self._clip(key.index),

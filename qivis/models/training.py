@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 from qivis.config.schema import InputConfig, LossConfig
 from qivis.models.criterion import box_losses, mask_loss
+from qivis.models.inputs import prepare
 from qivis.models.matcher import match
 from qivis.models.outputs import Prediction
 from qivis.models.proposal_loss import proposal_losses
 from qivis.models.queryinst import QueryInst
-from qivis.ops.images import normalize_and_pad
-from qivis.structures import Batch, ImageBatch, Targets
+from qivis.structures import Batch, Targets
 
 
 class ImageTraining(nn.Module):
@@ -51,11 +51,3 @@ class ImageTraining(nn.Module):
             terms["mask"] = mask_loss(drawn, output.boxes, matches, targets, weights.dice)
             losses |= {f"stage{index}/{name}": term for name, term in terms.items()}
         return losses
-
-
-def prepare(images: Sequence[Tensor], config: InputConfig) -> ImageBatch:
-    """B of (3, h, w) uint8 pictures to the network's input."""
-    return ImageBatch(
-        tensor=normalize_and_pad(images, config.pixel_mean, config.pixel_std),
-        sizes=tuple((image.shape[1], image.shape[2]) for image in images),
-    )

@@ -1,0 +1,99 @@
+"""Pictures to detections: a network with everything that it needs to be used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from qivis.config.schema import InputConfig, TrackingConfig
+from qivis.errors import WeightsError
+from qivis.models.inputs import prepare, resize_for_test
+from qivis.models.postprocess import select_detections
+from qivis.models.queryinst import QueryInst
+from qivis.models.source import open_weights
+from qivis.structures import Categories, Detections
+
+LEAST_SCORE = 0.05  # what the tracker may still want to see (IDOL, CTVIS: 0.01 to 0.1)
+MOST_DETECTIONS = 50  # in a frame
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """One verb: pictures in, detections out.
+
+    model: in evaluation mode, on `device`.
+    categories: what the labels mean.
+    tracking: settings of the tracker that fit the model.
+    score_threshold: detections below it are dropped; 0 keeps all.
+    max_detections: kept in a picture.
+    """
+
+    model: QueryInst
+    input: InputConfig
+    categories: Categories
+    tracking: TrackingConfig
+    device: torch.device
+    score_threshold: float = LEAST_SCORE
+    max_detections: int = MOST_DETECTIONS
+
+    @torch.inference_mode()
+    def __call__(self, images: Sequence[Tensor]) -> list[Detections]:
+        """Find the objects of pictures.
+
+        Args:
+            images: B of (3, H, W) uint8 RGB, of any sizes, on any device.
+
+        Returns:
+            B entries on `device`, best score first, in pixels of the pictures.
+        """
+        uploaded = [image.to(self.device, non_blocking=True) for image in images]
+        batch = prepare(resize_for_test(uploaded, self.input), self.input)
+        return select_detections(
+            self.model,
+            self.model(batch),
+            [(image.shape[1], image.shape[2]) for image in images],
+            score_threshold=self.score_threshold,
+            max_detections=self.max_detections,
+        )
+
+
+def load_predictor(weights: str | Path = "default", device: str = "auto") -> Predictor:
+    """A predictor of named or stored weights.
+
+    Args:
+        weights: `default` for the model that comes with the package, the name of published
+            weights, or the path of a weights file.
+        device: `auto` for a GPU if there is one, else what torch calls a device.
+
+    Raises:
+        WeightsError: if the weights cannot be had or used, or there is no such device.
+    """
+    target = pick_device(device)
+    model, header = open_weights(weights)
+    model.drop_training_heads()
+    return Predictor(
+        model=model.to(target, memory_format=torch.channels_last).eval(),  # type: ignore[call-overload]
+        input=header.input,
+        categories=header.categories,
+        tracking=header.tracking,
+        device=target,
+    )
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name; `auto` is a CUDA GPU if there is one, else the CPU.
+
+    Raises:
+        WeightsError: if torch has no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"device {name!r} cannot be used here ({reason}); try cpu") from error
+    return device

