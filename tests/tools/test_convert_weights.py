@@ -1,0 +1,58 @@
+"""The command that converts published weights: what it prints and how it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import convert_weights
+import pytest
+import torch
+
+from qivis.models.weights import load_weights
+from tests.golden.small import NUM_QUERIES, small_state_dict
+
+TOOL = Path(convert_weights.__file__)
+
+
+def test_the_new_file_is_named_and_can_be_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"state_dict": small_state_dict()}, tmp_path / "in.pth")
+    out = tmp_path / "new" / "out.safetensors"
+    assert convert_weights.main([str(tmp_path / "in.pth"), str(out), "--inference"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    _, header = load_weights(out)
+    assert (header.model.num_queries, header.inference_only) == (NUM_QUERIES, True)
+
+
+def test_a_file_that_is_missing_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone.pth"
+    assert convert_weights.main([str(gone), str(tmp_path / "out.safetensors")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {gone}: ")
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"state_dict": {}, "meta": Harmful()}, tmp_path / "in.pth")
+    assert convert_weights.main([str(tmp_path / "in.pth"), str(tmp_path / "out")]) == 2
+    assert "in.pth: not a readable checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_help_answers_without_importing_torch() -> None:
+    code = (
+        f"import runpy, sys; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_path({str(TOOL)!r}, run_name='__main__')\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--inference" in done.stdout
+    assert done.stdout.endswith("False\n")
