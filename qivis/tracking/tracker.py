@@ -22,7 +22,7 @@ from qivis.tracking.affinity import (
 )
 from qivis.tracking.memory import TrackMemory, advance, extend, newborn, refresh
 
-BOX_MARGIN = 0.25  # share of its side by which a box is grown on each side before it is compared
+BOX_MARGIN = 0.5  # share of its side by which a box is grown on each side before it is compared
 BLIND_OVERLAP = 0.2  # what the place says of a track that has been unseen for long: little
 
 Similarity = Callable[[Detections, TrackMemory], Tensor]

@@ -1,0 +1,125 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from qivis.tracking.affinity import (
+    bi_softmax,
+    buffered_box_iou,
+    cosine,
+    distinct,
+    mask_iou,
+    match_greedily,
+)
+
+
+def rectangles(*boxes, size=(10, 10)):
+    masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
+        mask[y1:y2, x1:x2] = True
+    return torch.tensor(boxes, dtype=torch.float32).view(-1, 4), masks
+
+
+def test_cosine_looks_at_directions_and_not_at_lengths():
+    detections = torch.tensor([[2.0, 0.0], [0.0, 0.5]])
+    tracks = torch.tensor([[3.0, 3.0], [0.0, -7.0], [0.0, 0.0]])
+    expected = torch.tensor([[math.sqrt(0.5), 0.0, 0.0], [math.sqrt(0.5), -1.0, 0.0]])
+    torch.testing.assert_close(cosine(detections, tracks), expected)
+
+
+def test_bi_softmax_is_the_mean_over_the_row_and_over_the_column():
+    similarity = torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0]])
+    # Pair (0, 0): 3 / 4 in its row and in its column; pair (0, 1): 1 / 4 and 1 / 2.
+    expected = torch.tensor([[0.75, 0.375], [0.375, 0.5]])
+    torch.testing.assert_close(bi_softmax(similarity, temperature=1.0), expected)
+
+
+def test_a_low_temperature_makes_the_better_of_two_rivals_stand_out():
+    similarity = torch.tensor([[0.9, 0.8]])
+    warm, cold = bi_softmax(similarity, 1.0)[0, 0], bi_softmax(similarity, 0.01)[0, 0]
+    assert cold > 0.99 > warm
+
+
+def test_a_lone_pair_has_no_rival_however_unlike():
+    assert bi_softmax(torch.tensor([[0.01]]), 0.1).item() == 1.0
+
+
+def test_box_iou_without_margin_is_the_shared_part():
+    boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
+    others = torch.tensor([[1.0, 0.0, 3.0, 2.0], [5.0, 5.0, 6.0, 6.0], [0.0, 0.0, 2.0, 2.0]])
+    torch.testing.assert_close(
+        buffered_box_iou(boxes, others, 0.0), torch.tensor([[1 / 3, 0.0, 1.0]])
+    )
+
+
+def test_a_margin_lets_neighbours_overlap():
+    boxes, others = torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[3.0, 0.0, 5.0, 2.0]])
+    # Grown by half a side each way both are 4 x 4, three apart: they share 1 x 4 of 28.
+    torch.testing.assert_close(buffered_box_iou(boxes, others, 0.5), torch.tensor([[1 / 7]]))
+
+
+def test_boxes_without_area_do_not_overlap():
+    point = torch.tensor([[1.0, 1.0, 1.0, 1.0]])
+    assert buffered_box_iou(point, point, 0.5).item() == 0.0
+
+
+def test_mask_iou_counts_pixels():
+    first, second = np.zeros((4, 4), dtype=bool), np.zeros((4, 4), dtype=bool)
+    first[0, :3], second[0, 1:] = True, True
+    assert mask_iou(first, second) == 2 / 4
+    assert mask_iou(np.zeros((4, 4), dtype=bool), np.zeros((4, 4), dtype=bool)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("boxes", "rows", "kept"),
+    [
+        ([(0, 0, 10, 10), (0, 0, 10, 9)], [0, 1], [0]),
+        ([(0, 0, 10, 10), (0, 0, 10, 9)], [1, 0], [1]),
+        ([(0, 0, 10, 10), (0, 0, 10, 5)], [0, 1], [0, 1]),
+        ([(0, 0, 4, 4), (5, 5, 9, 9)], [1, 0], [1, 0]),
+        # The second is a duplicate of the first; the third is one only of the second.
+        ([(0, 0, 4, 10), (1, 0, 5, 10), (2, 0, 6, 10)], [0, 1, 2], [0, 2]),
+        ([(0, 0, 10, 10), (0, 0, 10, 9)], [], []),
+    ],
+    ids=["duplicate", "best comes first", "half of it", "apart", "chain", "nothing in question"],
+)
+def test_of_overlapping_masks_the_best_remains(boxes, rows, kept):
+    remaining = distinct(torch.tensor(rows, dtype=torch.int64), *rectangles(*boxes), threshold=0.5)
+    assert remaining.tolist() == kept
+
+
+def test_masks_that_share_only_their_box_are_not_duplicates():
+    boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 10))
+    masks[0, 5:], masks[1, :5] = False, False
+    assert distinct(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0, 1]
+
+
+def test_masks_are_compared_where_boxes_leave_the_picture():
+    _, masks = rectangles((0, 0, 4, 4), (0, 0, 4, 4))
+    boxes = torch.tensor([[-5.0, -5.0, 4.0, 4.0], [-5.5, -4.5, 4.0, 4.0]])
+    assert distinct(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("similarity", "columns"),
+    [
+        ([[0.9, 0.8], [0.95, 0.2]], [0, -1]),
+        ([[0.9, 0.8], [0.95, 0.6]], [0, 1]),
+        ([[0.4]], [-1]),
+        ([[0.5]], [0]),
+        ([[0.6, 0.7, 0.65]], [1]),
+    ],
+    ids=["the better scored chooses first", "second choice", "too unlike", "just enough", "best"],
+)
+def test_greedy_matching_gives_each_its_best_free_track(similarity, columns):
+    assert match_greedily(torch.tensor(similarity), threshold=0.5).tolist() == columns
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
+def test_nobody_or_nothing_to_match_is_no_special_case(shape):
+    similarity = torch.zeros(shape)
+    assert bi_softmax(similarity, 0.1).shape == shape
+    assert match_greedily(similarity, 0.5).tolist() == [-1] * shape[0]
+    assert cosine(torch.zeros(shape[0], 8), torch.zeros(shape[1], 8)).shape == shape
+    assert buffered_box_iou(torch.zeros(shape[0], 4), torch.zeros(shape[1], 4), 0.5).shape == shape
