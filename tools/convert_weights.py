@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Turn a published QueryInst checkpoint (.pth of mmdetection) into qivis weights (.safetensors)."""
 
 import argparse
@@ -6,29 +5,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from qivis.errors import QivisError
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert what the command line names.
-
-    Returns:
-        The exit code: 0 done, 2 the input is wrong.
-    """
-    args = _parse(argv)
-    from qivis.models.convert import convert  # imports torch, which --help need not wait for
+    """Convert what the command line names; returns the exit code."""
+    args = parse_args(argv)
+    from qivis.errors import QivisError
+    from qivis.models.convert import convert
 
     try:
         convert(args.published, args.out, inference_only=args.inference)
     except QivisError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"convert_weights: {error}", file=sys.stderr)
         return 2
-    print(args.out)
+    print(args.out.resolve())
     return 0
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="convert_weights", description=__doc__)
     parser.add_argument("published", metavar="PUBLISHED.pth", type=Path)
     parser.add_argument("out", metavar="OUT.safetensors", type=Path)
     parser.add_argument(

@@ -31,7 +31,7 @@ def test_a_file_that_is_missing_is_one_line_and_exit_code_2(
     gone = tmp_path / "gone.pth"
     assert convert_weights.main([str(gone), str(tmp_path / "out.safetensors")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {gone}: ")
+    assert line.startswith(f"convert_weights: {gone}: ")
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(
