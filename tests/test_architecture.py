@@ -105,7 +105,8 @@ def test_networks_do_not_know_their_settings() -> None:
     knowing = {
         module for module in networks if "qivis.config.schema.ModelConfig" in imports(module)
     }
-    assert knowing == {"models/build.py", "models/weights.py", "models/zoo.py"}
+    files = ("build", "convert", "weights", "zoo")
+    assert knowing == {f"models/{name}.py" for name in files}
 
 
 def test_pure_functions_import_nothing_of_the_project() -> None:
