@@ -38,6 +38,12 @@ def test_the_published_network_is_the_default_one() -> None:
     assert describe(shapes, "here") == ModelConfig()
 
 
+def test_another_box_grid_is_recognised(state_dict: dict[str, Tensor]) -> None:
+    name = "roi_head.bbox_head.0.instance_interactive_conv.fc_layer.weight"
+    other = state_dict | {name: torch.empty(16, 16 * 5 * 5)}
+    assert describe(other, "here").box_grid == 5
+
+
 def test_a_deeper_backbone_is_recognised() -> None:
     shapes = {name: torch.empty(shape, device="meta") for name, shape in published_shapes().items()}
     block = {name: t for name, t in shapes.items() if name.startswith("backbone.layer3.5.")}

@@ -98,14 +98,18 @@ def test_a_file_that_is_there_needs_no_writable_folder(target: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["weights.pth"]
 
 
-def test_an_interrupted_download_goes_on_where_it_stopped(server: Server, target: Path) -> None:
+def test_an_interrupted_download_goes_on_where_it_stopped(
+    server: Server, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.break_after = 1_500_000
     with pytest.raises(WeightsError, match="broke off after 1,500,000 of 2,560,000 bytes; run"):
         download(server.url, target, SHA256)
     assert not target.exists()
     assert part_of(target).read_bytes() == CONTENT[:1_500_000]
+    assert "100%" not in capsys.readouterr().err
     server.break_after = len(CONTENT)
     download(server.url, target, SHA256)
+    assert "100%" in capsys.readouterr().err
     assert target.read_bytes() == CONTENT
     assert server.ranges == [None, "bytes=1500000-"]
 
