@@ -51,10 +51,9 @@ class BoxStage(nn.Module):
 
         Args:
             pyramid: of the batch.
-            boxes: (B, Q, 4), x1 y1 x2 y2 in input pixels; no gradient flows into them.
+            boxes: (B, Q, 4), x1 y1 x2 y2 in input pixels.
             queries: (B, Q, D).
         """
-        boxes = boxes.detach()
         images = torch.arange(len(boxes), device=boxes.device).repeat_interleave(boxes.shape[1])
         roi_features = roi_align_pyramid(
             pyramid, boxes.flatten(0, 1), images, self._grid, self._sampling_ratio

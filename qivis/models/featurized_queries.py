@@ -62,7 +62,7 @@ class FeaturizedQueries(nn.Module):
         chosen = choose_locations(dense, sizes, self._num_queries)
         rows = torch.arange(len(sizes), device=chosen.device)[:, None]
         return InitialQueries(
-            boxes=dense.boxes[rows, chosen],
+            boxes=dense.boxes[rows, chosen].detach(),  # the dense head has a loss of its own
             queries=self.project_norm(self.project(features[rows, chosen])),
             dense=(dense,),
         )

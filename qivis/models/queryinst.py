@@ -43,7 +43,8 @@ class QueryInst(nn.Module):
         outputs = []
         for stage in self.stages:
             output = stage(rows, boxes, queries)
-            boxes, queries = output.boxes, output.queries
+            # Each stage learns from its own correction of the boxes alone (QueryInst, section 3.2).
+            boxes, queries = output.boxes.detach(), output.queries
             outputs.append(output)
         return Prediction(pyramid, rows, initial, tuple(outputs), images.sizes)
 
