@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import box_iou
 
+SAME_BOX = 0.999  # IoU of two boxes that differ by rounding
+
 
 def cosine(detections: Tensor, tracks: Tensor) -> Tensor:
     """Cosines of (N, E) and (M, E) embeddings: (N, M) in [-1, 1]; 0 for an embedding of zeros."""
@@ -58,7 +60,7 @@ def buffered_box_iou(detections: Tensor, tracks: Tensor, margin: float) -> Tenso
 
 
 def distinct(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Tensor:
-    """Non-maximum suppression by masks.
+    """Non-maximum suppression by masks; detections with one box are one query's, of two classes.
 
     Args:
         rows: (P,) int64, the detections in question, best score first.
@@ -70,14 +72,18 @@ def distinct(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Te
     Returns:
         (P - duplicates,) int64, the rows that remain, in the same order.
     """
-    close = (box_iou(boxes[rows], boxes[rows]) > threshold / 2).triu(diagonal=1)
+    box_overlap = box_iou(boxes[rows], boxes[rows]).numpy()
+    close = np.triu(box_overlap > threshold / 2, k=1)
     corners, pixels, index = boxes.numpy(), masks.numpy(), rows.tolist()
     kept = [True] * len(index)
-    for better, worse in close.nonzero().tolist():  # by the better one: it is settled by its turn
+    for better, worse in np.argwhere(close):  # by the better one: it is settled by its turn
         if kept[better] and kept[worse]:
             first, second = index[better], index[worse]
             window = _window(corners[first], corners[second])
-            kept[worse] = mask_iou(pixels[first][window], pixels[second][window]) <= threshold
+            kept[worse] = (
+                box_overlap[better, worse] < SAME_BOX
+                and mask_iou(pixels[first][window], pixels[second][window]) <= threshold
+            )
     return rows[torch.tensor(kept, dtype=torch.bool)]
 
 
@@ -98,13 +104,13 @@ def match_greedily(similarity: Tensor, threshold: float) -> Tensor:
         (N,) int64, the column of each detection; -1 for none.
     """
     free = similarity.numpy().copy()
-    columns = torch.full((len(similarity),), -1, dtype=torch.int64)
-    for row in range(free.shape[0] if free.shape[1] else 0):
-        column = int(free[row].argmax())
+    columns = np.full(len(free), -1)
+    for row in range(len(free) if free.size else 0):
+        column = free[row].argmax()
         if free[row, column] >= threshold:
             columns[row] = column
             free[:, column] = -1.0
-    return columns
+    return torch.from_numpy(columns)
 
 
 def _grow(boxes: Tensor, margin: float) -> Tensor:

@@ -19,7 +19,7 @@ class TrackletCollector:
         self._tracklets: dict[int, _Tracklet] = {}
 
     def add(self, tracked: TrackedDetections) -> None:
-        """Take the objects of the next frame."""
+        """Take the objects of the next frame; one without a pixel counts as unseen."""
         rows = zip(
             tracked.track_ids.tolist(),
             tracked.labels.tolist(),
@@ -28,6 +28,8 @@ class TrackletCollector:
             strict=True,
         )
         for track_id, label, score, mask in rows:
+            if rle.area(mask) == 0:
+                continue
             tracklet = self._tracklets.setdefault(track_id, _Tracklet())
             tracklet.masks[self._num_frames] = mask
             tracklet.score_sum += score

@@ -89,10 +89,16 @@ def test_of_overlapping_masks_the_best_remains(boxes, rows, kept):
     assert remaining.tolist() == kept
 
 
-def test_masks_that_share_only_their_box_are_not_duplicates():
-    boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 10))
+def test_masks_that_share_only_most_of_their_box_are_not_duplicates():
+    boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 9))
     masks[0, 5:], masks[1, :5] = False, False
     assert distinct(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0, 1]
+
+
+def test_one_box_is_one_object_even_if_two_classes_draw_it_differently():
+    boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 10))
+    masks[0, 5:], masks[1, :5] = False, False
+    assert distinct(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0]
 
 
 def test_masks_are_compared_where_boxes_leave_the_picture():

@@ -68,6 +68,13 @@ def test_a_video_without_objects_has_no_tracks():
     assert collect([]) == []
 
 
+def test_an_object_without_a_pixel_counts_as_unseen():
+    collector, frame = TrackletCollector(1), tracked((0, 0, 0.9), (1, 0, 0.9))
+    frame.masks[1] = False
+    collector.add(frame)
+    assert [track.track_id for track in collector.tracks()] == [0]
+
+
 def test_dense_masks_are_not_kept():
     collector, frame = TrackletCollector(1), tracked((0, 0, 0.9))
     collector.add(frame)

@@ -1,0 +1,72 @@
+import itertools
+import weakref
+from dataclasses import replace
+
+import pytest
+import torch
+
+from qivis.errors import VideoError
+from qivis.inference.predictor import load_predictor
+from qivis.inference.video import segment_video
+from qivis.structures import Frame
+
+
+@pytest.fixture
+def predictor(tiny_weights):
+    return replace(load_predictor(tiny_weights, "cpu"), score_threshold=0.0)
+
+
+def frames_of(number, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    for index in range(number):
+        image = torch.randint(0, 256, (3, 48, 64), dtype=torch.uint8, generator=generator)
+        yield Frame(image, index, index / 10)
+
+
+def test_a_clip_becomes_frames_in_order_with_named_objects(shapes, predictor):
+    results = list(segment_video(shapes / "clip.mp4", predictor))
+    assert [frame.index for frame, _ in results] == list(range(8))
+    assert all(tracked.size == frame.size for frame, tracked in results)
+    ids = [tracked.track_ids.tolist() for _, tracked in results]
+    assert ids[0] == list(range(len(ids[0])))
+    assert all(len(set(row)) == len(row) > 0 for row in ids)
+
+
+def test_the_same_picture_again_and_again_keeps_all_ids(predictor):
+    (frame,) = frames_of(1)
+    results = segment_video([frame] * 3, predictor)
+    first, *others = (tracked.track_ids.tolist() for _, tracked in results)
+    assert others == [first, first]
+
+
+def test_results_do_not_depend_on_how_frames_are_chunked(predictor):
+    one = segment_video(frames_of(5), predictor, frames_per_call=1)
+    three = segment_video(frames_of(5), predictor, frames_per_call=3)
+    for (_, alone), (_, together) in zip(one, three, strict=True):
+        assert torch.equal(alone.track_ids, together.track_ids)
+        torch.testing.assert_close(alone.boxes, together.boxes, rtol=1e-4, atol=1e-3)
+
+
+def test_a_video_without_frames_gives_nothing(predictor):
+    assert list(segment_video([], predictor)) == []
+
+
+def test_frames_are_read_as_they_are_needed_and_not_kept(predictor):
+    alive = weakref.WeakSet()
+
+    def endless():
+        for index in itertools.count():
+            frame = Frame(torch.zeros(3, 48, 64, dtype=torch.uint8), index, 0.0)
+            alive.add(frame.image)
+            yield frame
+
+    held = []
+    for _ in itertools.islice(segment_video(endless(), predictor, 2), 12):
+        held.append(len(alive))
+    assert len(held) == 12
+    assert max(held) <= 6
+
+
+def test_a_missing_file_is_named(predictor, tmp_path):
+    with pytest.raises(VideoError, match="nothing_here"):
+        next(segment_video(tmp_path / "nothing_here.mp4", predictor))
