@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit code."""
     args = parse_args(argv)
-    from qivis.engine.image_run import build_image_run
     from qivis.engine.fit import fit
+    from qivis.engine.image_run import build_image_run
     from qivis.errors import QivisError
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -90,9 +90,7 @@ def _paste(
     x1, y1, x2, y2 = other.targets.boxes[rows[0]].tolist()
     centre = rng.uniform(0, width), rng.uniform(0, height)
     offset = round(centre[0] - (x1 + x2) / 2), round(centre[1] - (y1 + y2) / 2)
-    return tuple(
-        _keep_seen(geometry.paste(sample, other, rows, offset), sample) for sample in clip
-    )
+    return tuple(_keep_seen(geometry.paste(sample, other, rows, offset), sample) for sample in clip)
 
 
 def _keep_seen(pasted: Sample, before: Sample) -> Sample:
@@ -101,8 +99,8 @@ def _keep_seen(pasted: Sample, before: Sample) -> Sample:
         zip(before.targets.ids.tolist(), before.targets.masks.sum((1, 2)).tolist(), strict=True)
     )
     left = pasted.targets.masks.sum((1, 2))
-    least = left.new_tensor([LEAST_SEEN_SHARE * areas.get(i, 0) for i in pasted.targets.ids.tolist()])
-    return replace(pasted, targets=pasted.targets[left > least])
+    full = left.new_tensor([areas.get(i, 0) for i in pasted.targets.ids.tolist()])
+    return replace(pasted, targets=pasted.targets[left > LEAST_SEEN_SHARE * full])
 
 
 def _drop_slivers(sample: Sample) -> Sample:

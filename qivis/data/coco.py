@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class CocoImages(Dataset[Clip]):
         ]
 
     def ground_truth(self) -> dict[str, Any]:
-        """What an evaluation compares with: COCO json, with the ids of `categories`, with crowds."""
+        """What an evaluation compares with: COCO json with the ids of `categories`, and crowds."""
         annotations = [
             {**a, "category_id": self.categories.entries[self._labels[a["category_id"]]].id}
             for image in self._images
@@ -120,7 +120,7 @@ class CocoImages(Dataset[Clip]):
         )
 
 
-def _mask(annotation: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+def _mask(annotation: dict[str, Any], size: tuple[int, int]) -> rle.Rle:
     try:
         return rle.from_segmentation(annotation["segmentation"], size)
     except (ValueError, KeyError, TypeError) as error:
@@ -150,7 +150,7 @@ def _choose_categories(
     if not class_names:
         entries = tuple(Category(c["id"], c["name"]) for c in listed)
         return Categories(entries), {category.id: i for i, category in enumerate(entries)}
-    labels = {}
+    labels: dict[int, int] = {}
     for category in listed:
         for kind in (category["name"], category.get("supercategory")):
             if kind in class_names:
@@ -189,7 +189,7 @@ def _by_image(
 
 
 def _check_reference(
-    annotation: dict[str, Any], key: str, known: Iterable[int], path: Path
+    annotation: dict[str, Any], key: str, known: Collection[int], path: Path
 ) -> None:
     if annotation.get(key) not in known:
         raise DataError(

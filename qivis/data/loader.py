@@ -7,7 +7,6 @@ sample comes from (seed, epoch, index), so any number of workers gives the same 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -18,7 +17,8 @@ from qivis.data.coco import CocoImages
 from qivis.structures import Batch, Clip
 
 
-class SampleKey(NamedTuple):
+@dataclass(frozen=True)
+class SampleKey:
     """Which clip, and in which epoch: the same clip is changed differently in each."""
 
     epoch: int

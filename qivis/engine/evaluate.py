@@ -28,7 +28,7 @@ def evaluate_images(predictor: Predictor, images: CocoImages) -> dict[str, CocoA
 
 def as_metrics(measured: Mapping[str, CocoAp]) -> dict[str, float]:
     """Flat figures such as `mask/AP50` and `mask/AP/person`, in percent; -1 stays -1."""
-    metrics = {}
+    metrics: dict[str, float] = {}
     for kind, ap in measured.items():
         metrics |= {f"{kind}/{name}": _percent(value) for name, value in ap.figures.items()}
         metrics |= {f"{kind}/AP/{name}": _percent(value) for name, value in ap.per_class.items()}

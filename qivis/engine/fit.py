@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +65,9 @@ def fit(run: Run, *, resume: bool) -> None:
     optim = run.config.optim
     run.folder.mkdir(parents=True, exist_ok=True)
     if not resume and (run.folder / STATE_FILE).exists():
-        raise DataError(f"{run.folder}: holds a run already; --resume goes on, or choose another --out")
+        raise DataError(
+            f"{run.folder}: holds a run already; --resume goes on, or choose another --out"
+        )
     torch.manual_seed(optim.seed)
     run.training.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = build_optimizer(run.model, optim)
@@ -99,7 +102,7 @@ def _loop(run: Run, optimizer: Optimizer, average: AveragedModel | None, step: i
                 metrics.write(step, {**means, "lr": optim.lr * factor, "epoch": step / per_epoch})
                 bar.set_postfix(loss=f"{means['loss']:.3f}", lr=f"{optim.lr * factor:.1e}")
                 totals = _Totals()
-            shown = average.module if average is not None else run.model
+            shown = run.model if average is None else cast(QueryInst, average.module)
             if step % optim.checkpoint_steps == 0 or step == last:
                 save_weights(run.folder / WEIGHTS_FILE, shown, run.header, torch.float32)
                 save_state(run.folder, step, run.model, average, optimizer)
@@ -118,9 +121,7 @@ def _step(
     sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=run.device))
     for _ in range(optim.accumulate):
         batch = next(batches).to(run.device)
-        with torch.autocast(
-            run.device.type, torch.bfloat16, enabled=optim.precision == "bfloat16"
-        ):
+        with torch.autocast(run.device.type, torch.bfloat16, enabled=optim.precision == "bfloat16"):
             losses: dict[str, Tensor] = run.training(batch)
         (torch.stack(list(losses.values())).sum() / optim.accumulate).backward()
         for name, loss in losses.items():

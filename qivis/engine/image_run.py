@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qivis.config import ExperimentConfig, load_config
-from qivis.data.coco import CocoImages
 from qivis.data.loader import TrainingClips
 from qivis.data.sources import training_entries, training_sets, validation_set
 from qivis.engine.evaluate import as_metrics, evaluate_images
@@ -20,7 +19,7 @@ from qivis.models.weights import WeightsHeader
 from qivis.structures import Categories
 
 
-def build_image_run(  # noqa: PLR0913
+def build_image_run(
     config_path: Path,
     overrides: Sequence[str],
     data_root: Path | None,
@@ -55,9 +54,7 @@ def build_image_run(  # noqa: PLR0913
         config=config,
         training=ImageTraining(model, config.input, config.loss),
         model=model,
-        clips=TrainingClips(
-            training_entries(config.data, sets), config.augment, config.optim.seed
-        ),
+        clips=TrainingClips(training_entries(config.data, sets), config.augment, config.optim.seed),
         header=WeightsHeader(config.model, config.input, config.tracking, categories, False),
         evaluate=evaluate,
         folder=folder or Path("runs") / config_path.stem,
@@ -90,7 +87,7 @@ def _starting_model(
     model, header = open_weights(start)
     if header.model != config.model or header.categories != categories or header.inference_only:
         raise WeightsError(
-            f"{start}: cannot be trained on with this config; expected the same model settings, the "
-            "classes of the data set, and all mask heads"
+            f"{start}: cannot be trained on with this config; expected the same model settings, "
+            "the classes of the data set, and all mask heads"
         )
     return model

@@ -2,7 +2,7 @@
 
 import math
 
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from qivis.config.schema import OptimConfig
 from qivis.models.queryinst import QueryInst
@@ -31,7 +31,7 @@ def build_optimizer(model: QueryInst, config: OptimConfig) -> AdamW:
 
 
 def set_learning_rate(
-    optimizer: AdamW, step: int, steps_per_epoch: int, config: OptimConfig
+    optimizer: Optimizer, step: int, steps_per_epoch: int, config: OptimConfig
 ) -> float:
     """Set the rates for a step, from 0, and return the share of their peak."""
     factor = learning_rate_factor(step, steps_per_epoch, config)

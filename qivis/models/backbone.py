@@ -5,7 +5,7 @@ models: detection batches are too small to estimate them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, Self
+from typing import Self
 
 import torch
 import torchvision
@@ -14,21 +14,15 @@ from torch import Tensor, nn
 from qivis.models.efficientnet_lite import EfficientNetLite0
 
 
-class Backbone(Protocol):
-    """channels: of the four feature maps."""
-
-    channels: tuple[int, int, int, int]
-
-    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
-
-
 class ResNet(nn.Module):
-    """torchvision's ResNet with the stride on the 3 x 3 convolutions (`style='pytorch'`)."""
+    """torchvision's ResNet with the stride on the 3 x 3 convolutions (`style='pytorch'`).
+
+    channels: of the four feature maps.
+    """
 
     channels = (256, 512, 1024, 2048)
 
-    def __init__(self, make: Callable[..., nn.Module]) -> None:
+    def __init__(self, make: Callable[..., torchvision.models.ResNet]) -> None:
         """Args: make: torchvision's constructor, such as `torchvision.models.resnet50`."""
         super().__init__()
         self.body = make(weights=None)
@@ -54,7 +48,10 @@ class ResNet(nn.Module):
 
 
 class Lite0(nn.Module):
-    """EfficientNet-Lite0, computed in float32 on CPUs: bfloat16 depthwise convolution is slower."""
+    """EfficientNet-Lite0, computed in float32 on CPUs: bfloat16 depthwise convolution is slower.
+
+    channels: of the four feature maps.
+    """
 
     channels = (24, 40, 112, 320)
 
@@ -83,7 +80,7 @@ def freeze_batch_norms(module: nn.Module) -> None:
             part.eval()
 
 
-BACKBONES: Mapping[str, Callable[[], nn.Module]] = {
+BACKBONES: Mapping[str, Callable[[], ResNet | Lite0]] = {
     "resnet50": lambda: ResNet(torchvision.models.resnet50),
     "resnet101": lambda: ResNet(torchvision.models.resnet101),
     "efficientnet_lite0": Lite0,

@@ -30,4 +30,5 @@ class DynamicConv(nn.Module):
         features = torch.bmm(features, into.view(-1, width, inner))  # (N, S * S, d)
         features = self.norm_in(features).relu()
         features = torch.bmm(features, out_of.view(-1, inner, width))  # (N, S * S, D)
-        return self.norm_out(features).relu()
+        filtered: Tensor = self.norm_out(features)
+        return filtered.relu()

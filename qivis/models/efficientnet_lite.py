@@ -55,9 +55,7 @@ class EfficientNetLite0(nn.Module):
 class InvertedResidual(nn.Module):
     """Expand, depthwise convolution, project; added to the input where shapes allow."""
 
-    def __init__(
-        self, channels: int, width: int, kernel: int, stride: int, expansion: int
-    ) -> None:
+    def __init__(self, channels: int, width: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         inner = channels * expansion
         self._expand_conv = nn.Conv2d(channels, inner, 1, bias=False) if expansion > 1 else None
@@ -70,7 +68,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to (B, width, H / stride, W / stride)."""
-        inner = features
+        inner: Tensor = features
         if self._expand_conv is not None and self._bn0 is not None:
             inner = F.relu6(self._bn0(self._expand_conv(inner)))
         inner = F.relu6(self._bn1(self._depthwise_conv(inner)))

@@ -5,6 +5,7 @@ fewer stages and far less training than learned ones. The dense head is FCOS-lik
 16 and 32, with an anchor point at each location.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -33,10 +34,13 @@ class FeaturizedQueries(nn.Module):
         self.project = nn.Linear(2 * width, width)
         self.project_norm = nn.LayerNorm(width)
         self._num_queries = num_queries
-        for layer in (self.class_logits, self.distances):
+        for layer, start in (
+            (self.class_logits, -math.log(1 / PRIOR_SCORE - 1)),
+            (self.distances, 1.0),
+        ):
+            assert layer.bias is not None, "the start values are biases"
             nn.init.normal_(layer.weight, std=0.01)
-        nn.init.constant_(self.class_logits.bias, -torch.tensor(1 / PRIOR_SCORE - 1).log().item())
-        nn.init.constant_(self.distances.bias, 1.0)
+            nn.init.constant_(layer.bias, start)
 
     def forward(
         self, pyramid: Sequence[Tensor], sizes: Sequence[tuple[int, int]]

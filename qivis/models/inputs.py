@@ -20,6 +20,8 @@ def prepare(images: Sequence[Tensor], config: InputConfig) -> ImageBatch:
 def resize_for_test(images: Sequence[Tensor], config: InputConfig) -> list[Tensor]:
     """B of (3, H, W) uint8 pictures, each to the test size of its shape."""
     return [
-        resize(image, fit_size((image.shape[1], image.shape[2]), config.short_side, config.long_side))
+        resize(
+            image, fit_size((image.shape[1], image.shape[2]), config.short_side, config.long_side)
+        )
         for image in images
     ]

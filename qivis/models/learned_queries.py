@@ -20,12 +20,14 @@ class LearnedQueries(nn.Module):
             self.boxes.weight.copy_(torch.tensor([0.5, 0.5, 1.0, 1.0]))
 
     def forward(
-        self, pyramid: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
+        self,
+        pyramid: Sequence[Tensor],  # noqa: ARG002
+        sizes: Sequence[tuple[int, int]],
     ) -> InitialQueries:
         """The start for a batch.
 
         Args:
-            pyramid: not looked at.
+            pyramid: not looked at; featurized queries, called the same way, do.
             sizes: B of (h, w); boxes are shares of the image without its padding.
         """
         grids = self.boxes.weight.new_tensor([[w, h, w, h] for h, w in sizes])

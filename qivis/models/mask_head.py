@@ -53,4 +53,5 @@ class MaskHead(nn.Module):
         """
         features = self.interact(queries, features)
         grid = features.view(len(features), self.grid, self.grid, -1).permute(0, 3, 1, 2)
-        return self.logits(self.upsample(self.convs(grid)).relu())
+        logits: Tensor = self.logits(self.upsample(self.convs(grid)).relu())
+        return logits

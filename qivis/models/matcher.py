@@ -40,10 +40,11 @@ def _cost(
     height, width = target.size
     grid = boxes.new_tensor([width, height, width, height])
     focal, l1, giou = weights
+    overlaps: Tensor = generalized_box_iou(boxes, target.boxes)
     return (
         focal * focal_cost(logits, target.labels)
         + l1 * torch.cdist(boxes / grid, target.boxes / grid, p=1)
-        - giou * generalized_box_iou(boxes, target.boxes)
+        - giou * overlaps
     )
 
 

@@ -69,4 +69,5 @@ def _class_masks(
     logits = model.mask_logits(prediction, len(prediction.stages) - 1, matches)
     channels = torch.cat(list(labels))
     drawn = logits[torch.arange(len(channels), device=channels.device), channels]
-    return drawn.float().sigmoid().split([len(rows) for rows in labels])
+    counts = [len(rows) for rows in labels]
+    return tuple(torch.split(drawn.float().sigmoid(), counts))

@@ -23,7 +23,7 @@ def load_pretrained_backbone(model: QueryInst, backbone: str) -> None:
     Raises:
         WeightsError: if the weights cannot be had.
     """
-    body = model.backbone.body
+    body = model.backbone.get_submodule("body")
     names = body.state_dict().keys()
     tensors = {name: t for name, t in PRETRAINED[backbone]().items() if name in names}
     load_strictly(body, tensors, f"ImageNet weights of {backbone}")

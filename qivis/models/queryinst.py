@@ -4,10 +4,12 @@ Losses, matching and choosing detections are elsewhere (`criterion`, `matcher`, 
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from qivis.models.mask_head import MaskHead
 from qivis.models.outputs import Match, Prediction
 from qivis.ops.roi_align import flatten_pyramid, roi_align_pyramid
 from qivis.structures import ImageBatch
@@ -16,14 +18,14 @@ from qivis.structures import ImageBatch
 class QueryInst(nn.Module):
     """Backbone, pyramid, initial queries, refinement stages, one mask head per stage."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         *,
         backbone: nn.Module,
         fpn: nn.Module,
         queries: nn.Module,
         stages: Sequence[nn.Module],
-        mask_heads: Sequence[nn.Module],
+        mask_heads: Sequence[MaskHead],
         sampling_ratio: int,
     ) -> None:
         super().__init__()
@@ -66,7 +68,7 @@ class QueryInst(nn.Module):
             counts, output_size=len(chosen)
         )
         # Counted from the last stage, so that it holds with and without the training heads.
-        head = self.mask_heads[stage - len(self.stages)]
+        head = cast(MaskHead, self.mask_heads[stage - len(self.stages)])
         features = roi_align_pyramid(
             prediction.rows, output.boxes[images, chosen], images, head.grid, self.sampling_ratio
         )

@@ -82,4 +82,5 @@ def covered_share(boxes: Tensor, regions: Tensor) -> Tensor:
     bottom_right = torch.minimum(boxes[:, None, 2:], regions[:, 2:])
     shared = (bottom_right - top_left).clamp(min=0).prod(dim=-1)  # (N, R)
     nothing = boxes.new_zeros(len(boxes), 1)
-    return torch.cat([nothing, shared], dim=1).amax(dim=1) / box_area(boxes).clamp(min=1e-6)
+    areas: Tensor = box_area(boxes)
+    return torch.cat([nothing, shared], dim=1).amax(dim=1) / areas.clamp(min=1e-6)

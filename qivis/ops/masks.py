@@ -44,7 +44,7 @@ def crop_masks(masks: Tensor, boxes: Tensor, objects: Tensor, side: int) -> Tens
         (P, M, M) float32, 0 or 1.
     """
     rois = torch.cat([objects[:, None].to(boxes.dtype), boxes], dim=1)
-    crops = roi_align(masks[:, None].to(boxes.dtype), rois, side, aligned=True)
+    crops: Tensor = roi_align(masks[:, None].to(boxes.dtype), rois, side, aligned=True)
     return (crops[:, 0] >= 0.5).to(boxes.dtype)
 
 

@@ -97,3 +97,27 @@ def _with_bytes(rle: Any) -> dict[str, Any]:
         "size": rle["size"],
         "counts": counts.encode("ascii") if isinstance(counts, str) else counts,
     }
+
+
+def areas(rles: Sequence[Any]) -> NDArray[np.int64]:
+    """(N,) set pixels of N masks, `counts` as string or bytes."""
+    return np.asarray(coco_mask.area([_with_bytes(rle) for rle in rles]), dtype=np.int64).reshape(-1)
+
+
+def intersections(rows: Sequence[Any], columns: Sequence[Any]) -> NDArray[np.int64]:
+    """(N, M) pixels that N and M masks of one picture share; exact.
+
+    Pairs of masks that are not of one size share nothing.
+    """
+    if not len(rows) or not len(columns):
+        return np.zeros((len(rows), len(columns)), dtype=np.int64)
+    overlaps = np.asarray(
+        coco_mask.iou(
+            [_with_bytes(rle) for rle in rows],
+            [_with_bytes(rle) for rle in columns],
+            [False] * len(columns),
+        )
+    ).clip(min=0)
+    total = areas(rows)[:, None] + areas(columns)
+    # iou = shared / (total - shared); a double is precise enough to give the whole number back.
+    return np.rint(overlaps * total / (1 + overlaps)).astype(np.int64)

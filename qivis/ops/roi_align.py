@@ -91,7 +91,7 @@ def _levels(pyramid: PyramidRows, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor
     return heights, widths, starts, strides
 
 
-def _corners(  # noqa: PLR0913
+def _corners(
     low: Tensor, high: Tensor, length: Tensor, stride: Tensor, side: int, sampling_ratio: int
 ) -> tuple[Tensor, Tensor]:
     """Along one axis: (N, S, 2r) cells and weights of the samples of each bin.

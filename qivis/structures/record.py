@@ -1,7 +1,8 @@
 """Rows of tensors that are indexed, counted and moved together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -21,15 +22,17 @@ class Record:
 
     def __getitem__(self, rows: Tensor | slice | list[int]) -> Self:
         """The chosen rows: a bool mask (N,), indices (P,) in any order, or a slice."""
-        return replace(self, **{name: tensor[rows] for name, tensor in self._tensors().items()})
+        return self._with({name: tensor[rows] for name, tensor in self._tensors().items()})
 
     def to(self, device: torch.device | str) -> Self:
         """The same rows with every tensor on `device`."""
-        moved = {
-            name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()
-        }
-        return replace(self, **moved)
+        return self._with(
+            {name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()}
+        )
 
     def _tensors(self) -> dict[str, Tensor]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+    def _with(self, tensors: Mapping[str, Any]) -> Self:
+        return replace(self, **tensors)
