@@ -1,0 +1,80 @@
+"""What one run leaves behind: a folder with the overlay video and the tracks."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from qivis.data.video import VideoInfo
+from qivis.export.ytvis_json import to_entries, write_entries
+from qivis.structures import Categories, Frame, Track, TrackedDetections
+from qivis.tracking import TrackletCollector
+from qivis.viz.draw import draw
+from qivis.viz.writer import VideoWriter
+
+OVERLAY, TRACKS = "overlay.mp4", "tracks.json"
+VIDEO_ID = 1  # a results file of one clip; the metric's ids are numbers
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was found in a clip.
+
+    num_frames: that were decoded.
+    tracks: that are long enough, by id.
+    """
+
+    num_frames: int
+    tracks: tuple[Track, ...]
+
+    @property
+    def longest(self) -> int:
+        """Frames in which the most persistent object is seen."""
+        return max((len(track.masks) - track.masks.count(None) for track in self.tracks), default=0)
+
+
+@contextmanager
+def new_run_folder(root: Path, name: str) -> Iterator[Path]:
+    """Make `root/name`, or `root/name-2`, `-3` ... where that exists; nothing is overwritten.
+
+    After an error the folder is gone again, unless there is something in it.
+    """
+    for number in itertools.count(1):
+        folder = root / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
+
+
+def write_results(
+    stream: Iterable[tuple[Frame, TrackedDetections]],
+    info: VideoInfo,
+    categories: Categories,
+    folder: Path,
+    min_frames: int,
+) -> Results:
+    """Write the overlay video and the tracks of a clip, each whole or not at all.
+
+    Args:
+        stream: the frames of the clip with their objects.
+        info: of the clip.
+        categories: what the labels mean.
+        folder: where to.
+        min_frames: tracks seen in fewer are not written.
+    """
+    collector, num_frames = TrackletCollector(min_frames), 0
+    with VideoWriter(folder / OVERLAY, size=info.size, fps=info.fps) as writer:
+        for frame, tracked in stream:
+            writer.write(draw(frame.image, tracked, categories.names))
+            collector.add(tracked)
+            num_frames += 1
+        tracks = collector.tracks()
+        write_entries(to_entries(VIDEO_ID, tracks, categories), folder / TRACKS)
+    return Results(num_frames, tuple(tracks))
