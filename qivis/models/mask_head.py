@@ -52,6 +52,6 @@ class MaskHead(nn.Module):
             (P, K, 2S, 2S) logits, a mask for every class.
         """
         features = self.interact(queries, features)
-        grid = features.view(len(features), self.grid, self.grid, -1).permute(0, 3, 1, 2)
+        grid = features.unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
         logits: Tensor = self.logits(self.upsample(self.convs(grid)).relu())
         return logits

@@ -76,7 +76,7 @@ def roi_align_pyramid(
         mode="sum",
         per_sample_weights=weights.reshape(-1, samples).to(pyramid.rows.dtype),
     )
-    return pooled.view(len(boxes), side * side, -1)
+    return pooled.view(len(boxes), side * side, pyramid.rows.shape[1])
 
 
 def _levels(pyramid: PyramidRows, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

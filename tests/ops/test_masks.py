@@ -1,0 +1,97 @@
+"""Pasting against a full-frame `grid_sample`, cropping against masks drawn by hand."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from qivis.ops.masks import crop_masks, paste_masks
+
+
+def by_grid_sample(probabilities: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, H, W), the probability of every pixel of the picture, before the threshold."""
+    x1, y1, x2, y2 = (column[:, None] for column in boxes.double().unbind(1))
+    columns = (torch.arange(size[1], dtype=torch.float64) + 0.5 - x1) / (x2 - x1) * 2 - 1
+    rows = (torch.arange(size[0], dtype=torch.float64) + 0.5 - y1) / (y2 - y1) * 2 - 1
+    shape = (len(boxes), *size)
+    grid = torch.stack([columns[:, None].expand(shape), rows[:, :, None].expand(shape)], dim=-1)
+    return F.grid_sample(probabilities[:, None].double(), grid, align_corners=False)[:, 0]
+
+
+def assert_equal_but_on_the_threshold(found: Tensor, expected: Tensor) -> None:
+    clear = (expected - 0.5).abs() > 1e-5  # rounding may decide the others either way
+    assert torch.equal(found[clear], expected[clear] > 0.5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 20.0, 60.0], ids=["tiny", "medium", "large"])
+def test_pasted_masks_are_those_of_grid_sample(scale: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    size = (40, 50)
+    corners = torch.rand(60, 2, generator=generator) * 70 - 15  # some are partly or wholly outside
+    sides = torch.rand(60, 2, generator=generator) * scale + 0.05
+    boxes = torch.cat([corners, corners + sides], dim=1)
+    probabilities = torch.rand(60, 28, 28, generator=generator)
+    found = paste_masks(probabilities, boxes, size)
+    assert (found.shape, found.dtype) == ((60, *size), torch.bool)
+    assert_equal_but_on_the_threshold(found, by_grid_sample(probabilities, boxes, size))
+
+
+def test_certain_masks_fill_their_boxes_and_no_more() -> None:
+    boxes = torch.tensor([[2.0, 1.0, 5.0, 3.0], [-2.0, 4.0, 3.0, 9.0], [2.6, 0.6, 5.4, 3.4]])
+    masks = paste_masks(torch.ones(3, 4, 4), boxes, (6, 8))
+    expected = torch.zeros(3, 6, 8, dtype=torch.bool)
+    expected[0, 1:3, 2:5] = True
+    expected[1, 4:, :3] = True
+    expected[2, 1:3, 3:5] = True  # the pixels whose centres lie inside
+    assert torch.equal(masks, expected)
+
+
+def test_uncertain_masks_are_empty() -> None:
+    boxes = torch.tensor([[0.0, 0.0, 8.0, 8.0]])
+    assert not paste_masks(torch.full((1, 4, 4), 0.49), boxes, (8, 8)).any()
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(3.0, 3.0, 3.0, 3.0), (5.0, 5.0, 2.0, 2.0), (-9.0, -9.0, -2.0, -2.0), (50.0, 0.0, 60.0, 8.0)],
+    ids=["no area", "turned inside out", "left of the picture", "right of the picture"],
+)
+def test_boxes_that_hold_no_pixel_give_empty_masks(box: tuple[float, ...]) -> None:
+    assert not paste_masks(torch.ones(1, 4, 4), torch.tensor([box]), (8, 8)).any()
+
+
+def test_no_masks_are_fine() -> None:
+    assert paste_masks(torch.zeros(0, 28, 28), torch.zeros(0, 4), (5, 7)).shape == (0, 5, 7)
+
+
+def test_half_precision_is_enough_for_probabilities() -> None:
+    boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0]])
+    assert paste_masks(torch.ones(1, 2, 2, dtype=torch.bfloat16), boxes, (4, 4)).all()
+
+
+def test_crops_show_the_object_of_each_box() -> None:
+    masks = torch.zeros(2, 8, 8, dtype=torch.bool)
+    masks[0, 2:4, 2:4] = True
+    masks[1, :, :4] = True
+    boxes = torch.tensor([[2.0, 2.0, 4.0, 4.0], [0.0, 0.0, 8.0, 8.0], [0.0, 0.0, 8.0, 8.0]])
+    crops = crop_masks(masks, boxes, torch.tensor([0, 1, 0]), side=4)
+    left_half = torch.tensor([1.0, 1.0, 0.0, 0.0]).expand(4, 4)
+    middle = torch.zeros(4, 4)
+    middle[1, 1] = 1
+    assert crops.dtype == torch.float32
+    assert torch.equal(crops, torch.stack([torch.ones(4, 4), left_half, middle]))
+
+
+def test_cropping_undoes_pasting() -> None:
+    drawn = torch.zeros(1, 8, 8)
+    drawn[0, 2:6, 1:5] = 1
+    boxes = torch.tensor([[16.0, 8.0, 48.0, 40.0]])
+    pasted = paste_masks(drawn, boxes, (64, 64))
+    assert torch.equal(crop_masks(pasted, boxes, torch.tensor([0]), side=8), drawn)
+
+
+def test_without_matches_or_objects_there_are_no_crops() -> None:
+    nothing = torch.zeros(0, dtype=torch.int64)
+    for count in (0, 3):
+        masks = torch.zeros(count, 5, 7, dtype=torch.bool)
+        assert crop_masks(masks, torch.zeros(0, 4), nothing, side=28).shape == (0, 28, 28)

@@ -1,0 +1,122 @@
+"""RoIAlign over the pyramid against torchvision's, level by level."""
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.ops import roi_align
+
+from qivis.ops.roi_align import STRIDES, flatten_pyramid, roi_align_pyramid
+
+SIZE = (128, 160)
+SIDE = 3
+
+
+def make_pyramid(generator: torch.Generator, num_images: int = 2) -> list[Tensor]:
+    return [
+        torch.randn(num_images, 5, SIZE[0] // stride, SIZE[1] // stride, generator=generator)
+        for stride in STRIDES
+    ]
+
+
+def make_boxes(generator: torch.Generator, count: int = 200) -> Tensor:
+    """Boxes of all sizes; some lie partly or wholly outside the picture."""
+    corners = torch.rand(count, 2, generator=generator) * 260 - 60
+    sides = torch.rand(count, 2, generator=generator).mul(9).exp2() * 2
+    return torch.cat([corners, corners + sides], dim=1)
+
+
+def by_torchvision(
+    pyramid: list[Tensor], boxes: Tensor, images: Tensor, sampling_ratio: int
+) -> Tensor:
+    """(N, S * S, C), each box pooled alone from the level of FPN's eq. 1."""
+    rows = []
+    for box, image in zip(boxes, images, strict=True):
+        side = float((box[2:] - box[:2]).clamp(min=0).prod().sqrt())
+        level = sum(side >= 56 * 2**step for step in (1, 2, 3))
+        rois = torch.cat([image[None].float(), box])[None]
+        scale = 1 / STRIDES[level]
+        pooled = roi_align(pyramid[level], rois, SIDE, scale, sampling_ratio, aligned=True)
+        rows.append(pooled[0].flatten(1).T)
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("sampling_ratio", [1, 2])
+def test_features_are_those_of_torchvision(sampling_ratio: int) -> None:
+    generator = torch.Generator().manual_seed(sampling_ratio)
+    pyramid, boxes = make_pyramid(generator), make_boxes(generator)
+    images = torch.randint(0, 2, (len(boxes),), generator=generator)
+    expected = by_torchvision(pyramid, boxes, images, sampling_ratio)
+    found = roi_align_pyramid(flatten_pyramid(pyramid), boxes, images, SIDE, sampling_ratio)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("sampling_ratio", [1, 2])
+def test_gradients_are_those_of_torchvision(sampling_ratio: int) -> None:
+    generator = torch.Generator().manual_seed(7)
+    pyramid, boxes = make_pyramid(generator), make_boxes(generator)
+    images = torch.randint(0, 2, (len(boxes),), generator=generator)
+    weights = torch.randn(len(boxes), SIDE * SIDE, 5, generator=generator)
+    for level in pyramid:
+        level.requires_grad_()
+    pooled = roi_align_pyramid(flatten_pyramid(pyramid), boxes, images, SIDE, sampling_ratio)
+    expected = by_torchvision(pyramid, boxes, images, sampling_ratio)
+    for found, wanted in zip(
+        torch.autograd.grad((pooled * weights).sum(), pyramid),
+        torch.autograd.grad((expected * weights).sum(), pyramid),
+        strict=True,
+    ):
+        assert wanted.any()
+        assert torch.allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("side", "stride"), [(20, 4), (111, 4), (112, 8), (223, 8), (224, 16), (448, 32), (4000, 32)]
+)
+def test_large_boxes_are_pooled_from_coarse_levels(side: int, stride: int) -> None:
+    pyramid = [torch.full((1, 1, 64 // s, 64 // s), float(s)) for s in STRIDES]
+    boxes = torch.tensor([[32 - side / 2, 32 - side / 2, 32 + side / 2, 32 + side / 2]])
+    pooled = roi_align_pyramid(
+        flatten_pyramid(pyramid), boxes, torch.zeros(1, dtype=torch.int64), 1, 1
+    )
+    assert pooled.item() == stride
+
+
+def test_a_box_over_one_cell_gives_its_value() -> None:
+    pyramid = [
+        torch.arange(256.0).view(1, 1, 16, 16),
+        *(torch.zeros(1, 1, s, s) for s in (8, 4, 2)),
+    ]
+    boxes = torch.tensor([[8.0, 4.0, 12.0, 8.0]])  # row 1, column 2 at stride 4
+    pooled = roi_align_pyramid(
+        flatten_pyramid(pyramid), boxes, torch.zeros(1, dtype=torch.int64), 1, 1
+    )
+    assert pooled.item() == 18
+
+
+def test_no_gradient_flows_into_the_boxes() -> None:
+    pyramid = make_pyramid(torch.Generator().manual_seed(0))
+    boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0]], requires_grad=True)
+    pooled = roi_align_pyramid(
+        flatten_pyramid(pyramid), boxes, torch.zeros(1, dtype=torch.int64), SIDE, 2
+    )
+    assert not pooled.requires_grad
+
+
+def test_no_boxes_give_no_features_and_no_gradient() -> None:
+    pyramid = [level.requires_grad_() for level in make_pyramid(torch.Generator().manual_seed(0))]
+    none = torch.zeros(0, dtype=torch.int64)
+    pooled = roi_align_pyramid(flatten_pyramid(pyramid), torch.zeros(0, 4), none, SIDE, 2)
+    assert pooled.shape == (0, SIDE * SIDE, 5)
+    pooled.sum().backward()
+    assert pyramid[0].grad is not None
+    assert not pyramid[0].grad.any()
+
+
+def test_features_have_the_precision_of_the_pyramid() -> None:
+    pyramid = [level.bfloat16() for level in make_pyramid(torch.Generator().manual_seed(0))]
+    boxes = make_boxes(torch.Generator().manual_seed(1))
+    images = torch.zeros(len(boxes), dtype=torch.int64)
+    pooled = roi_align_pyramid(flatten_pyramid(pyramid), boxes, images, SIDE, 2)
+    expected = by_torchvision([level.float() for level in pyramid], boxes, images, 2)
+    assert pooled.dtype == torch.bfloat16
+    assert torch.allclose(pooled.float(), expected, atol=0.05)
