@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
@@ -91,17 +92,11 @@ def to_box(rle: Rle) -> list[float]:
     return [float(value) for value in coco_mask.toBbox(_with_bytes(rle))]
 
 
-def _with_bytes(rle: Any) -> dict[str, Any]:
-    counts = rle["counts"]  # pycocotools itself gives and takes bytes
-    return {
-        "size": rle["size"],
-        "counts": counts.encode("ascii") if isinstance(counts, str) else counts,
-    }
-
-
 def areas(rles: Sequence[Any]) -> NDArray[np.int64]:
     """(N,) set pixels of N masks, `counts` as string or bytes."""
-    return np.asarray(coco_mask.area([_with_bytes(rle) for rle in rles]), dtype=np.int64).reshape(-1)
+    return np.asarray(coco_mask.area([_with_bytes(rle) for rle in rles]), dtype=np.int64).reshape(
+        -1
+    )
 
 
 def intersections(rows: Sequence[Any], columns: Sequence[Any]) -> NDArray[np.int64]:
@@ -120,4 +115,13 @@ def intersections(rows: Sequence[Any], columns: Sequence[Any]) -> NDArray[np.int
     ).clip(min=0)
     total = areas(rows)[:, None] + areas(columns)
     # iou = shared / (total - shared); a double is precise enough to give the whole number back.
-    return np.rint(overlaps * total / (1 + overlaps)).astype(np.int64)
+    shared: NDArray[np.int64] = np.rint(overlaps * total / (1 + overlaps)).astype(np.int64)
+    return shared
+
+
+def _with_bytes(rle: Any) -> dict[str, Any]:
+    counts = rle["counts"]  # pycocotools itself gives and takes bytes
+    return {
+        "size": rle["size"],
+        "counts": counts.encode("ascii") if isinstance(counts, str) else counts,
+    }
