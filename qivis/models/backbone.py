@@ -29,6 +29,7 @@ class ResNet(nn.Module):
         del self.body.fc
         for part in (self.body.conv1, self.body.bn1, self.body.layer1):
             part.requires_grad_(False)
+        freeze_batch_norms(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
@@ -60,6 +61,7 @@ class Lite0(nn.Module):
         self.body = EfficientNetLite0()
         for part in self.body.frozen_parts():
             part.requires_grad_(False)
+        freeze_batch_norms(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
