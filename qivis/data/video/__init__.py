@@ -1,0 +1,6 @@
+"""Video in: whatever holds pictures in time order becomes a stream of `Frame`s."""
+
+from qivis.data.video.open import expand_source, open_video
+from qivis.data.video.source import FrameSource, VideoInfo
+
+__all__ = ["FrameSource", "VideoInfo", "expand_source", "open_video"]

@@ -1,0 +1,48 @@
+"""PyAV: what it finds out about a file, and how patient it is with damage."""
+
+from fractions import Fraction
+
+import pytest
+
+from qivis.data.video.source import DecoderStoppedError
+from qivis.data.video.with_pyav import PyavDecoder, probe
+
+from .conftest import FPS, SIZE, MakeClip, NumberOf
+
+
+def test_a_probe_tells_the_upright_size(make_clip: MakeClip) -> None:
+    found = probe(make_clip("clip.mov", num_frames=5, turn=(90, False)))
+    assert found.info.size == (SIZE[1], SIZE[0])
+    assert (found.info.num_frames, found.info.fps) == (5, Fraction(FPS))
+    assert not found.is_mirrored
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_probe_tells_whether_pictures_are_mirrored(make_clip: MakeClip, degrees: int) -> None:
+    assert probe(make_clip("clip.mov", num_frames=2, turn=(degrees, True))).is_mirrored
+
+
+def test_damage_stops_the_impatient_and_is_skipped_by_the_patient(
+    damaged_clip: MakeClip, number_of: NumberOf
+) -> None:
+    path = damaged_clip(20, 21, 30)
+    shown = list[int]()
+    impatient = PyavDecoder(path, is_patient=False)
+    with pytest.raises(DecoderStoppedError, match="Invalid data"):
+        shown.extend(number_of(frame.image) for frame in impatient.frames())
+    assert shown == list(range(len(shown)))
+    assert len(shown) <= 20
+    patient = PyavDecoder(path)
+    shown = [number_of(frame.image) for frame in patient.frames()]
+    assert shown == [i for i in range(40) if i not in {20, 21, 30}]
+    assert patient.frames_lost == 3
+    assert patient.last_error == "Invalid data found when processing input"
+
+
+def test_a_broken_last_packet_is_not_passed_over_in_silence(
+    damaged_clip: MakeClip,
+) -> None:
+    path = damaged_clip(39)
+    with pytest.raises(DecoderStoppedError):
+        list(PyavDecoder(path, is_patient=False).frames())
+    assert len(list(PyavDecoder(path).frames())) == 39
