@@ -109,8 +109,9 @@ def choose_locations(
     """
     scores = dense.logits.sigmoid().amax(dim=-1)
     grids = scores.new_tensor([[w, h] for h, w in sizes])
-    scores = scores * (dense.centres < grids[:, None]).all(dim=-1)
-    best, candidates = scores.topk(min(CANDIDATES, scores.shape[1]))
+    inside = (dense.centres < grids[:, None]).all(dim=-1)
+    scores = scores.where(inside, -1.0)  # so that even suppressed locations go before the padding
+    best, candidates = scores.topk(min(max(CANDIDATES, num_queries), scores.shape[1]))
     chosen = []
     for image in range(len(sizes)):
         boxes = dense.boxes[image, candidates[image]]
