@@ -1,5 +1,7 @@
 """One refinement stage: queries look at one another and at their boxes, and correct both."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ from qivis.models.outputs import StageOutput
 from qivis.ops.boxes import apply_deltas
 from qivis.ops.roi_align import PyramidRows, roi_align_pyramid
 
-PRIOR_SCORE = 0.01  # every class starts this likely, so that focal loss starts low
+PRIOR_LOGIT = -math.log(1 / 0.01 - 1)  # a score of 0.01, so that focal loss starts low
 
 
 class BoxStage(nn.Module):
@@ -79,7 +81,7 @@ def initialise_head(head: nn.Module, class_layer: nn.Linear | nn.Conv2d) -> None
         if parameter.dim() > 1:
             nn.init.xavier_uniform_(parameter)
     assert class_layer.bias is not None, "the class layer has a bias for the prior"
-    nn.init.constant_(class_layer.bias, -torch.tensor(1 / PRIOR_SCORE - 1).log().item())
+    nn.init.constant_(class_layer.bias, PRIOR_LOGIT)
 
 
 def _tower(width: int, depth: int) -> nn.Sequential:

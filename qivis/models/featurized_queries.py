@@ -5,14 +5,13 @@ fewer stages and far less training than learned ones. The dense head is FCOS-lik
 16 and 32, with an anchor point at each location.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import nms
 
-from qivis.models.box_stage import PRIOR_SCORE
+from qivis.models.box_stage import PRIOR_LOGIT
 from qivis.models.outputs import DenseProposals, InitialQueries
 from qivis.ops.roi_align import STRIDES
 
@@ -34,10 +33,7 @@ class FeaturizedQueries(nn.Module):
         self.project = nn.Linear(2 * width, width)
         self.project_norm = nn.LayerNorm(width)
         self._num_queries = num_queries
-        for layer, start in (
-            (self.class_logits, -math.log(1 / PRIOR_SCORE - 1)),
-            (self.distances, 1.0),
-        ):
+        for layer, start in ((self.class_logits, PRIOR_LOGIT), (self.distances, 1.0)):
             assert layer.bias is not None, "the start values are biases"
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.constant_(layer.bias, start)

@@ -7,7 +7,7 @@ from qivis.models.featurized_queries import CANDIDATES, FeaturizedQueries, choos
 from qivis.models.outputs import DenseProposals
 
 STRIDES = (4, 8, 16, 32)
-LOW, MIDDLE, HIGH = -2.0, 0.0, 2.0
+LOW, MIDDLE, HIGH = -2, 0, 2.0
 
 
 def pyramid_of(size: tuple[int, int], num_images: int = 1) -> list[torch.Tensor]:
@@ -23,9 +23,9 @@ def make_head(num_queries: int) -> FeaturizedQueries:
     return FeaturizedQueries(num_queries, width=16, num_classes=3).eval()
 
 
-def proposals(logits: list[float], boxes: list[list[float]]) -> DenseProposals:
+def proposals(logits: list[float], boxes: list[list[int]]) -> DenseProposals:
     """One image, one class; each location in the middle of its box."""
-    corners = torch.tensor(boxes)
+    corners = torch.tensor(boxes, dtype=torch.float32)
     return DenseProposals(
         logits=torch.tensor(logits)[None, :, None],
         boxes=corners[None],
@@ -35,16 +35,12 @@ def proposals(logits: list[float], boxes: list[list[float]]) -> DenseProposals:
 
 
 def test_the_best_locations_are_chosen_in_their_order() -> None:
-    dense = proposals(
-        [LOW, HIGH, MIDDLE], [[0.0, 0.0, 8.0, 8.0], [20.0, 0.0, 28.0, 8.0], [0.0, 20.0, 8.0, 28.0]]
-    )
+    dense = proposals([LOW, HIGH, MIDDLE], [[0, 0, 8, 8], [20, 0, 28, 8], [0, 20, 8, 28]])
     assert choose_locations(dense, [(64, 64)], num_queries=2).tolist() == [[1, 2]]
 
 
 def test_a_box_that_lies_on_a_better_one_comes_after_all_others() -> None:
-    dense = proposals(
-        [HIGH, MIDDLE, LOW], [[0.0, 0.0, 8.0, 8.0], [0.0, 0.0, 8.0, 9.0], [30.0, 30.0, 40.0, 40.0]]
-    )
+    dense = proposals([HIGH, MIDDLE, LOW], [[0, 0, 8, 8], [0, 0, 8, 9], [30, 30, 40, 40]])
     assert choose_locations(dense, [(64, 64)], num_queries=2).tolist() == [[0, 2]]
     assert choose_locations(dense, [(64, 64)], num_queries=3).tolist() == [[0, 2, 1]]
 
@@ -53,10 +49,10 @@ def test_locations_in_the_padding_come_after_all_others() -> None:
     dense = proposals(
         [HIGH, LOW, LOW, MIDDLE],
         [
-            [60.0, 0.0, 68.0, 8.0],
-            [0.0, 0.0, 8.0, 8.0],
-            [0.0, 0.0, 8.0, 9.0],
-            [0.0, 60.0, 8.0, 68.0],
+            [60, 0, 68, 8],
+            [0, 0, 8, 8],
+            [0, 0, 8, 9],
+            [0, 60, 8, 68],
         ],
     )
     assert choose_locations(dense, [(50, 50)], num_queries=2).tolist() == [[1, 2]]
@@ -88,7 +84,8 @@ def test_locations_lie_in_the_middle_of_their_cells() -> None:
     with torch.no_grad():
         (dense,) = make_head(4)(pyramid_of((64, 96)), [(64, 96)]).dense
     assert len(dense.centres) == 8 * 12 + 4 * 6 + 2 * 3
-    assert dense.centres[[0, 1, 12, 96, -1]].tolist() == [
+    some = dense.centres[[0, 1, 12, 96, -1]].tolist()
+    assert some == [
         [4, 4],
         [12, 4],
         [4, 12],

@@ -1,0 +1,106 @@
+"""The whole network: images of a batch are independent, masks belong to their queries."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from qivis.config.schema import InputConfig, ModelConfig
+from qivis.models.inputs import prepare
+from qivis.models.outputs import Match, Prediction
+from qivis.models.queryinst import QueryInst
+from qivis.structures import ImageBatch
+from tests.tiny import FEATURIZED, NUM_CLASSES, TINY, noise, tiny_model
+
+SIZES = [(64, 96), (40, 50)]
+
+
+@pytest.fixture(params=[TINY, FEATURIZED], ids=["learned", "featurized"], scope="module")
+def model(request: pytest.FixtureRequest) -> QueryInst:
+    config: ModelConfig = request.param
+    return tiny_model(config)
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageBatch:
+    return prepare([noise(size, seed) for seed, size in enumerate(SIZES)], InputConfig())
+
+
+@pytest.fixture(scope="module")
+def prediction(model: QueryInst, images: ImageBatch) -> Prediction:
+    with torch.no_grad():
+        return model(images)
+
+
+def all_queries(num_images: int) -> list[Match]:
+    return [Match(torch.arange(8), torch.arange(8))] * num_images
+
+
+@torch.no_grad()
+def outputs_of(model: QueryInst, images: ImageBatch) -> list[Tensor]:
+    """Everything that the last stage says; B entries each."""
+    prediction = model(images)
+    last = prediction.stages[-1]
+    masks = model.mask_logits(prediction, 1, all_queries(len(images.sizes)))
+    return [last.logits, last.boxes, last.queries, masks.unflatten(0, (-1, 8))]
+
+
+def test_a_batch_says_what_its_images_say_alone(model: QueryInst, images: ImageBatch) -> None:
+    together = outputs_of(model, images)
+    for index, size in enumerate(images.sizes):
+        # On the same canvas: group norms see the padding.
+        alone = outputs_of(model, ImageBatch(images.tensor[index : index + 1], (size,)))
+        for whole, single in zip(together, alone, strict=True):
+            assert torch.allclose(whole[index], single[0], atol=1e-3)
+
+
+def test_the_order_of_the_images_does_not_matter(model: QueryInst, images: ImageBatch) -> None:
+    exchanged = ImageBatch(images.tensor.flip(0), images.sizes[::-1])
+    for left, right in zip(outputs_of(model, images), outputs_of(model, exchanged), strict=True):
+        assert torch.allclose(left, right.flip(0), atol=1e-3)
+
+
+def test_there_is_an_output_for_every_stage(prediction: Prediction) -> None:
+    assert len(prediction.stages) == TINY.num_stages
+    assert not torch.equal(prediction.stages[0].boxes, prediction.stages[1].boxes)
+
+
+def test_masks_belong_to_the_chosen_queries(model: QueryInst, prediction: Prediction) -> None:
+    chosen = [torch.tensor([6, 1, 1]), torch.tensor([3])]
+    with torch.no_grad():
+        for stage in range(TINY.num_stages):
+            every = model.mask_logits(prediction, stage, all_queries(2)).unflatten(0, (2, 8))
+            some = model.mask_logits(
+                prediction, stage, [Match(rows, torch.arange(len(rows))) for rows in chosen]
+            )
+            expected = torch.cat([every[0, chosen[0]], every[1, chosen[1]]])
+            assert some.shape == (4, NUM_CLASSES, 28, 28)
+            assert torch.allclose(some, expected, atol=1e-4)
+
+
+def test_an_image_without_chosen_queries_has_no_masks(
+    model: QueryInst, prediction: Prediction
+) -> None:
+    nothing = Match(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+    only_second = [nothing, Match(torch.tensor([2]), torch.tensor([0]))]
+    with torch.no_grad():
+        assert model.mask_logits(prediction, 1, only_second).shape == (1, NUM_CLASSES, 28, 28)
+        assert model.mask_logits(prediction, 1, [nothing, nothing]).shape[0] == 0
+
+
+def test_dropping_the_training_heads_changes_nothing_of_the_last_stage() -> None:
+    model = tiny_model()
+    images = prepare([noise((32, 32))], InputConfig())
+    before = outputs_of(model, images)
+    model.drop_training_heads()
+    assert len(model.mask_heads) == 1
+    for left, right in zip(before, outputs_of(model, images), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_a_stage_does_not_teach_the_boxes_of_the_one_before() -> None:
+    model = tiny_model()
+    prediction = model(prepare([noise((32, 32))], InputConfig()))
+    prediction.stages[1].boxes.sum().backward()
+    assert model.stages[0].box_deltas.weight.grad is None
+    assert model.stages[0].ffn[0].weight.grad is not None
+    assert model.stages[1].box_deltas.weight.grad is not None
