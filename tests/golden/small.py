@@ -3,6 +3,7 @@
 It is what tests of weights files use, where the published sizes would take seconds and gigabytes.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ def published_shapes() -> dict[str, tuple[int, ...]]:
 
 def small_state_dict() -> dict[str, Tensor]:
     """The same names for the small network, without its stages from the third on."""
+    return dict(_small_weights())
+
+
+@functools.cache
+def _small_weights() -> dict[str, Tensor]:
     shapes = {
         name: _small_shape(name, shape)
         for name, shape in published_shapes().items()
