@@ -48,6 +48,7 @@ setup(
             "ruff~=0.17.6",  # the formatter's style changes between minor versions
             "scikit-image>=0.24",
             "scipy-stubs",
+            "setuptools>=77",  # a test builds the wheel
             "types-PyYAML",
             "types-tqdm",
         ],
