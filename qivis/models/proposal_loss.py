@@ -18,7 +18,7 @@ from qivis.structures import Targets
 
 CENTRE_RADIUS = 2.5  # strides; locations this near an object's centre are candidates
 IOU_COST = 3.0
-OUTSIDE_COST = 1e5  # outside the box or away from the centre: only if nothing else is left
+OUTSIDE_COST = 1e5  # outside the box or away from the centre: ranks after all that are not
 TOP_OVERLAPS = 10  # boxes whose overlaps are added up to the number of locations
 
 
@@ -68,10 +68,11 @@ def assign(
         (P,) locations, (P,) objects, (P,) overlaps of the predicted with the annotated boxes.
     """
     overlaps = box_iou(boxes, target.boxes)  # (L, N)
+    near = _near(centres, strides, target.boxes)
     cost = (
         focal_cost(logits, target.labels)
         - IOU_COST * (overlaps + 1e-8).log()
-        + OUTSIDE_COST * ~_near(centres, strides, target.boxes)
+        + OUTSIDE_COST * ~near
     )
     top = overlaps.topk(min(TOP_OVERLAPS, len(boxes)), dim=0).values
     wanted = top.sum(dim=0).int().clamp(min=1)  # (N,)
@@ -79,7 +80,7 @@ def assign(
     rank = torch.empty_like(order).scatter_(
         0, order, torch.arange(len(cost), device=cost.device)[:, None].expand_as(order)
     )
-    taken = (rank < wanted) & (cost < OUTSIDE_COST)
+    taken = (rank < wanted) & near  # an object that holds no location is learned by none
     # A location that two objects want learns the cheaper one.
     cheapest = torch.where(taken, cost, torch.inf)
     locations = taken.any(dim=1).nonzero().squeeze(1)

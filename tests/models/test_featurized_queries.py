@@ -7,7 +7,7 @@ from qivis.models.featurized_queries import CANDIDATES, FeaturizedQueries, choos
 from qivis.models.outputs import DenseProposals
 
 STRIDES = (4, 8, 16, 32)
-LOW, MIDDLE, HIGH = -2, 0, 2.0
+LOW, MIDDLE, HIGH = -2.0, 0.0, 2.0
 
 
 def pyramid_of(size: tuple[int, int], num_images: int = 1) -> list[torch.Tensor]:
