@@ -1,0 +1,7 @@
+"""Pictures out: tracked objects drawn on their frames, and frames written as a video."""
+
+from qivis.viz.draw import draw
+from qivis.viz.palette import color
+from qivis.viz.writer import VideoWriter
+
+__all__ = ["VideoWriter", "color", "draw"]

@@ -15,18 +15,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import av
 import numpy as np
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from qivis.data.video.source import DecoderStoppedError
 from qivis.data.video.with_pyav import Pixels, open_container, to_image, video_stream
 from qivis.errors import VideoError
 from qivis.structures import Frame
-
-if TYPE_CHECKING:
-    from av.packet import Packet
-    from av.video.stream import VideoStream
 
 CHUNK_FRAMES = 32
 CHUNK_BYTES = 128 * 2**20
@@ -101,8 +100,6 @@ def read_packet_table(path: Path) -> PacketTable:
             container, packets that are not shown (edit lists), lack a time or share one, or key
             frames that are followed by frames from before them (open groups of pictures).
     """
-    import av
-
     ticks, key_ticks = list[int](), list[int]()
     try:
         with open_container(path) as container:

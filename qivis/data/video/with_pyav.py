@@ -1,4 +1,4 @@
-"""Decoding with PyAV: one of the doors to FFmpeg, and the one that opens nearly everything.
+"""Decoding with PyAV, which opens nearly everything.
 
 Strictly from the beginning to the end, because seeking is where decoders go wrong.
 """
@@ -9,21 +9,21 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import torch
+from av.container import InputContainer
+from av.packet import Packet
+from av.sidedata.sidedata import SideData
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from qivis.data.video.source import DecoderStoppedError, VideoInfo
 from qivis.errors import VideoError
 from qivis.structures import Frame
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 FALLBACK_FPS = Fraction(25)  # of streams that state no rate, such as raw H.264
 THREADS = 4  # more cost memory and bring little
@@ -65,14 +65,12 @@ def probe(path: Path) -> Probe:
     return Probe(info, is_mirrored=a * d - b * c < 0)
 
 
-def open_container(path: Path) -> AbstractContextManager["InputContainer"]:
+def open_container(path: Path) -> AbstractContextManager[InputContainer]:
     """Open a file for reading.
 
     Raises:
         VideoError: if it cannot be read or has no known format.
     """
-    import av
-
     # The absolute name, so that none is taken for an option or a protocol.
     name = str(path.absolute())
     try:
@@ -81,15 +79,12 @@ def open_container(path: Path) -> AbstractContextManager["InputContainer"]:
         raise VideoError(f"{path}: not a video that can be read ({reason_of(error)})") from error
 
 
-def video_stream(container: "InputContainer", path: Path) -> "VideoStream":
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The stream that shows moving pictures; the cover of an album is none.
 
     Raises:
         VideoError: if there is none, or no decoder for it.
     """
-    from av.stream import Disposition
-    from av.video.stream import VideoStream
-
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
         held = sorted({other.type for other in container.streams})
@@ -132,12 +127,8 @@ class PyavDecoder:
                     seconds = _seconds_between(first, picture, index, stream)
                     yield Frame(to_image(pixels), index, seconds)
 
-    def pictures(
-        self, container: "InputContainer", stream: "VideoStream"
-    ) -> Iterator["VideoFrame"]:
+    def pictures(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Decoded pictures, in the order in which they are shown."""
-        import av
-
         missing = 0
         for packet in self._packets(container, stream):
             missing += packet.size > 0 and not packet.is_discard
@@ -149,14 +140,12 @@ class PyavDecoder:
                 missing -= len(pictures)
                 yield from pictures
         # Decoding several frames at once can lose the last ones to an error without telling.
-        if missing and not self.is_patient:
+        if missing > 0 and not self.is_patient:
             raise DecoderStoppedError(f"{missing} packets gave no picture")
 
     def _packets(
-        self, container: "InputContainer", stream: "VideoStream"
+        self, container: InputContainer, stream: VideoStream
     ) -> Iterator["Packet[VideoStream]"]:
-        import av
-
         broken_reads = 0
         while broken_reads < MAX_BROKEN_READS:
             try:
@@ -164,8 +153,9 @@ class PyavDecoder:
                     broken_reads = 0
                     yield packet
             except av.FFmpegError as error:
+                if not broken_reads:  # what fails again at the same place is lost but once
+                    self._skip(error)
                 broken_reads += 1
-                self._skip(error)
             else:
                 return
 
@@ -186,10 +176,8 @@ def reason_of(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def _to_rgb(picture: "VideoFrame", like: "VideoFrame") -> Pixels:
+def _to_rgb(picture: VideoFrame, like: VideoFrame) -> Pixels:
     """(H, W, 3); a stream may change its size on the way, its frames here do not."""
-    import av
-
     try:
         pixels = picture.to_ndarray(format="rgb24", width=like.width, height=like.height)
     except (av.FFmpegError, ValueError) as error:
@@ -197,10 +185,8 @@ def _to_rgb(picture: "VideoFrame", like: "VideoFrame") -> Pixels:
     return pixels.astype(np.uint8, copy=False)
 
 
-def _turn(picture: "VideoFrame") -> Turn:
+def _turn(picture: VideoFrame) -> Turn:
     """How the stored picture is to be turned to be upright, from its display matrix."""
-    from av.sidedata.sidedata import SideData
-
     matrix = picture.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, SideData):
         return UPRIGHT
@@ -220,16 +206,14 @@ def _upright(pixels: Pixels, turn: Turn) -> Pixels:
 
 
 def _seconds_between(
-    first: "VideoFrame", picture: "VideoFrame", index: int, stream: "VideoStream"
+    first: VideoFrame, picture: VideoFrame, index: int, stream: VideoStream
 ) -> float:
     if first.pts is None or picture.pts is None or picture.time_base is None:
         return float(index / (stream.average_rate or FALLBACK_FPS))
     return float((picture.pts - first.pts) * picture.time_base)
 
 
-def _seconds(container: "InputContainer", stream: "VideoStream") -> float:
-    import av
-
+def _seconds(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base
