@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qivis.data.video import VideoInfo
+from qivis.errors import VideoError
 from qivis.export.ytvis_json import to_entries, write_entries
 from qivis.structures import Categories, Frame, Track, TrackedDetections
 from qivis.tracking import TrackletCollector
@@ -68,6 +69,10 @@ def write_results(
         categories: what the labels mean.
         folder: where to.
         min_frames: tracks seen in fewer are not written.
+
+    Raises:
+        VideoError: if there is no frame.
+        DataError: if nothing can be written there.
     """
     collector, num_frames = TrackletCollector(min_frames), 0
     with VideoWriter(folder / OVERLAY, size=info.size, fps=info.fps) as writer:
@@ -75,6 +80,8 @@ def write_results(
             writer.write(draw(frame.image, tracked, categories.names))
             collector.add(tracked)
             num_frames += 1
+        if not num_frames:
+            raise VideoError(f"{folder.name}: not one frame could be decoded")
         tracks = collector.tracks()
         write_entries(to_entries(VIDEO_ID, tracks, categories), folder / TRACKS)
     return Results(num_frames, tuple(tracks))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from qivis.data.video import VideoInfo
+from qivis.errors import VideoError
 from qivis.inference.results import OVERLAY, TRACKS, new_run_folder, write_results
 from qivis.structures import Categories, Category, Frame, TrackedDetections
 
@@ -58,6 +59,12 @@ def test_a_failure_midway_leaves_nothing(tmp_path):
         new_run_folder(tmp_path, "clip") as folder,
     ):
         write_results(broken_stream(), INFO, CATEGORIES, folder, min_frames=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_without_a_frame_leaves_nothing(tmp_path):
+    with pytest.raises(VideoError, match="not one frame"):
+        write_results([], INFO, CATEGORIES, tmp_path, min_frames=1)
     assert list(tmp_path.iterdir()) == []
 
 
