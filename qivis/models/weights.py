@@ -82,7 +82,7 @@ def save_weights(path: Path, model: QueryInst, header: WeightsHeader, dtype: tor
     tensors = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in model.state_dict().items()
-        if not (header.inference_only and _is_training_head(name, header.model))
+        if not (header.inference_only and _is_training_head(name, len(model.mask_heads)))
     }
     content = {
         "model": to_dict(header.model),
@@ -212,16 +212,12 @@ def _own_name(published: str) -> str:
     return head
 
 
-def _is_training_head(name: str, config: ModelConfig) -> bool:
-    return name.startswith("mask_heads.") and not name.startswith(_last_head(config))
+def _is_training_head(name: str, num_heads: int) -> bool:
+    return name.startswith("mask_heads.") and not name.startswith(f"mask_heads.{num_heads - 1}.")
 
 
 def _as_only_head(name: str, config: ModelConfig) -> str:
-    return name.replace(_last_head(config), "mask_heads.0.") if _last_head(config) in name else name
-
-
-def _last_head(config: ModelConfig) -> str:
-    return f"mask_heads.{config.num_stages - 1}."
+    return re.sub(rf"^mask_heads\.{config.num_stages - 1}\.", "mask_heads.0.", name)
 
 
 def _listed(names: Any, most: int = 5) -> str:
