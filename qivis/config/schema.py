@@ -122,6 +122,13 @@ class LossConfig:
     focal, l1, giou: on class, box corners (as a share of the image) and box overlap.
     dice: on masks.
     proposal_class, proposal_giou: on the dense head of featurized queries.
+
+    Featurized queries see only what is near them, and there are few to learn from:
+
+    least_overlap: a query that is matched with an object but overlaps it by less (IoU) learns
+        nothing of it; 0, as published, lets every matched query learn.
+    neighbour_overlap: an unmatched query that overlaps an object by more (IoU) learns its box and
+        mask, though not its class; 1, as published, lets none.
     """
 
     focal: float = 2.0
@@ -130,6 +137,8 @@ class LossConfig:
     dice: float = 8.0
     proposal_class: float = 1.0
     proposal_giou: float = 2.0
+    least_overlap: float = 0.0
+    neighbour_overlap: float = 1.0
 
 
 @dataclass(frozen=True)

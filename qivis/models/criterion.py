@@ -18,22 +18,47 @@ SHIELDED_SHARE = 0.5  # a query this far inside an ignored region is not counted
 
 
 def box_losses(
+    boxes: Tensor, learners: Sequence[Match], targets: Sequence[Targets], weights: LossConfig
+) -> dict[str, Tensor]:
+    """Box losses of one stage.
+
+    Args:
+        boxes: (B, Q, 4), of the stage.
+        learners, targets: B entries; which query learns which object's box.
+        weights: of the losses.
+
+    Returns:
+        `l1` and `giou`, weighted scalars; each divided by the number of learners.
+    """
+    predicted = matched_boxes(boxes.float(), learners)
+    annotated = torch.cat([t.boxes[m.objects] for t, m in zip(targets, learners, strict=True)])
+    grids = torch.cat(
+        [
+            boxes.new_tensor([[*target.size[::-1], *target.size[::-1]]]).expand(len(m.objects), 4)
+            for target, m in zip(targets, learners, strict=True)
+        ]
+    )
+    count = mean_over_ranks(predicted.new_tensor(float(len(predicted)))).clamp(min=1)
+    return {
+        "l1": weights.l1 * ((predicted - annotated) / grids).abs().sum() / count,
+        "giou": weights.giou * generalized_box_iou_loss(predicted, annotated).sum() / count,
+    }
+
+
+def class_loss(
     output: StageOutput,
     matches: Sequence[Match],
     targets: Sequence[Targets],
     ignored: Sequence[Tensor],
-    weights: LossConfig,
-) -> dict[str, Tensor]:
-    """Class and box losses of one stage.
+    weight: float,
+) -> Tensor:
+    """Focal loss of one stage: matched queries have their object's class, all others none.
 
     Args:
         output: of B images.
         matches, targets: B entries.
         ignored: B of (R, 4), regions in which an unmatched query is not counted wrong.
-        weights: of the losses.
-
-    Returns:
-        `class`, `l1` and `giou`, weighted scalars; each divided by the number of matches.
+        weight: of the loss, which is divided by the number of matches.
     """
     logits, boxes = output.logits.float(), output.boxes.float()
     num_classes = logits.shape[-1]
@@ -50,38 +75,28 @@ def box_losses(
     focal = sigmoid_focal_loss(
         logits, one_hot(labels, num_classes), alpha=FOCAL_ALPHA, gamma=FOCAL_GAMMA
     )
-    predicted = matched_boxes(boxes, matches)
-    annotated = torch.cat([t.boxes[m.objects] for t, m in zip(targets, matches, strict=True)])
-    grids = torch.cat(
-        [
-            boxes.new_tensor([[*target.size[::-1], *target.size[::-1]]]).expand(len(m.objects), 4)
-            for target, m in zip(targets, matches, strict=True)
-        ]
-    )
-    count = mean_over_ranks(predicted.new_tensor(float(len(predicted)))).clamp(min=1)
-    return {
-        "class": weights.focal * (focal * counted[..., None]).sum() / count,
-        "l1": weights.l1 * ((predicted - annotated) / grids).abs().sum() / count,
-        "giou": weights.giou * generalized_box_iou_loss(predicted, annotated).sum() / count,
-    }
+    total = sum(len(found.queries) for found in matches)
+    count = mean_over_ranks(logits.new_tensor(float(total))).clamp(min=1)
+    loss: Tensor = weight * (focal * counted[..., None]).sum() / count
+    return loss
 
 
 def mask_loss(
     mask_logits: Tensor,
     boxes: Tensor,
-    matches: Sequence[Match],
+    learners: Sequence[Match],
     targets: Sequence[Targets],
     weight: float,
 ) -> Tensor:
     """Dice loss of the drawn masks against the annotated ones, cut out by the predicted boxes.
 
     Args:
-        mask_logits: (P, K, M, M), of the matched queries, image after image.
+        mask_logits: (P, K, M, M), of the learners, image after image.
         boxes: (B, Q, 4), of the stage that drew them.
-        matches, targets: B entries.
+        learners, targets: B entries; which query learns which object's mask.
         weight: of the loss.
     """
-    labels = torch.cat([t.labels[m.objects] for t, m in zip(targets, matches, strict=True)])
+    labels = torch.cat([t.labels[m.objects] for t, m in zip(targets, learners, strict=True)])
     drawn = mask_logits[torch.arange(len(labels), device=labels.device), labels]
     annotated = torch.cat(
         [
@@ -91,7 +106,7 @@ def mask_loss(
                 found.objects,
                 mask_logits.shape[-1],
             )
-            for rows, found, target in zip(boxes, matches, targets, strict=True)
+            for rows, found, target in zip(boxes, learners, targets, strict=True)
         ]
     )
     count = mean_over_ranks(annotated.new_tensor(float(len(annotated)))).clamp(min=1)

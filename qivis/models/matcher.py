@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torchvision.ops import generalized_box_iou
+from torchvision.ops import box_iou, generalized_box_iou
 
 from qivis.models.outputs import Match, StageOutput
 from qivis.ops.losses import focal_cost
 from qivis.structures import Targets
+
+MOST_NEIGHBOURS = 10  # in an image; drawing their masks is what costs
 
 
 @torch.no_grad()
@@ -31,6 +33,52 @@ def match(
         _solve(_cost(logits[image], boxes[image], target, weights))
         for image, target in enumerate(targets)
     ]
+
+
+@torch.no_grad()
+def drop_far(
+    matches: Sequence[Match], boxes: Tensor, targets: Sequence[Targets], least_overlap: float
+) -> list[Match]:
+    """The matches whose boxes overlap.
+
+    Args:
+        matches, targets: B entries.
+        boxes: (B, Q, 4), of the stage that was matched.
+        least_overlap: IoU; 0 keeps all.
+    """
+    kept = []
+    for found, rows, target in zip(matches, boxes.float(), targets, strict=True):
+        overlaps = box_iou(rows, target.boxes)[found.queries, found.objects]
+        near = overlaps >= least_overlap
+        kept.append(Match(found.queries[near], found.objects[near]))
+    return kept
+
+
+@torch.no_grad()
+def add_neighbours(
+    matches: Sequence[Match], boxes: Tensor, targets: Sequence[Targets], neighbour_overlap: float
+) -> list[Match]:
+    """The matches, and with each object the unmatched queries that overlap it most.
+
+    Args:
+        matches, targets: B entries.
+        boxes: (B, Q, 4), of the stage that was matched.
+        neighbour_overlap: IoU that is to be exceeded; 1 adds none.
+    """
+    extended = []
+    for found, rows, target in zip(matches, boxes.float(), targets, strict=True):
+        nothing = rows.new_zeros(len(rows), 1)  # so that no object at all is no special case
+        overlaps, objects = torch.cat([nothing, box_iou(rows, target.boxes)], dim=1).max(dim=1)
+        overlaps[found.queries] = 0
+        best = overlaps.topk(min(MOST_NEIGHBOURS, len(rows)))
+        queries = best.indices[best.values > neighbour_overlap]
+        extended.append(
+            Match(
+                queries=torch.cat([found.queries, queries]),
+                objects=torch.cat([found.objects, objects[queries] - 1]),
+            )
+        )
+    return extended
 
 
 def _cost(

@@ -37,17 +37,19 @@ def proposal_losses(
         weights: of the losses.
 
     Returns:
-        `class` and `giou`, weighted scalars; each divided by the summed overlaps.
+        `class`, divided by the summed overlaps, and `giou`, by the number of locations that learn
+        an object; weighted scalars.
     """
     losses = [
         _image_losses(dense, image, target, regions)
         for image, (target, regions) in enumerate(zip(targets, ignored, strict=True))
     ]
-    classes, boxes, quality = (torch.stack(terms).sum() for terms in zip(*losses, strict=True))
-    normaliser = mean_over_ranks(quality).clamp(min=1)
+    classes, boxes, overlaps, learning = (
+        torch.stack(terms).sum() for terms in zip(*losses, strict=True)
+    )
     return {
-        "class": weights.proposal_class * classes / normaliser,
-        "giou": weights.proposal_giou * boxes / normaliser,
+        "class": weights.proposal_class * classes / mean_over_ranks(overlaps).clamp(min=1),
+        "giou": weights.proposal_giou * boxes / mean_over_ranks(learning).clamp(min=1),
     }
 
 
@@ -90,8 +92,8 @@ def assign(
 
 def _image_losses(
     dense: DenseProposals, image: int, target: Targets, regions: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Summed class loss, summed box loss weighted by overlap, and the summed overlaps."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Summed class and box losses, summed overlaps, and the number of learning locations."""
     logits, boxes = dense.logits[image], dense.boxes[image]
     locations, objects, overlaps = assign(
         logits.detach(), boxes.detach(), dense.centres, dense.strides, target
@@ -102,7 +104,7 @@ def _image_losses(
     counted[locations] = True
     classes = quality_focal_loss(logits, quality) * counted[:, None]
     giou = generalized_box_iou_loss(boxes[locations], target.boxes[objects])
-    return classes.sum(), (giou * overlaps).sum(), overlaps.sum()
+    return classes.sum(), giou.sum(), overlaps.sum(), logits.new_tensor(float(len(locations)))
 
 
 def _near(centres: Tensor, strides: Tensor, boxes: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from qivis.config.schema import InputConfig, LossConfig
-from qivis.models.criterion import box_losses, mask_loss
+from qivis.models.criterion import box_losses, class_loss, mask_loss
 from qivis.models.inputs import prepare
-from qivis.models.matcher import match
+from qivis.models.matcher import add_neighbours, drop_far, match
 from qivis.models.outputs import Prediction
 from qivis.models.proposal_loss import proposal_losses
 from qivis.models.queryinst import QueryInst
@@ -45,9 +45,14 @@ class ImageTraining(nn.Module):
             terms = proposal_losses(dense, targets, ignored, weights)
             losses |= {f"proposals/{name}": term for name, term in terms.items()}
         for index, output in enumerate(prediction.stages):
-            matches = match(output, targets, costs)
-            terms = box_losses(output, matches, targets, ignored, weights)
-            drawn = self.model.mask_logits(prediction, index, matches)
-            terms["mask"] = mask_loss(drawn, output.boxes, matches, targets, weights.dice)
+            boxes = output.boxes
+            matches = drop_far(match(output, targets, costs), boxes, targets, weights.least_overlap)
+            learners = add_neighbours(matches, boxes, targets, weights.neighbour_overlap)
+            drawn = self.model.mask_logits(prediction, index, learners)
+            terms = {
+                "class": class_loss(output, matches, targets, ignored, weights.focal),
+                **box_losses(boxes, learners, targets, weights),
+                "mask": mask_loss(drawn, boxes, learners, targets, weights.dice),
+            }
             losses |= {f"stage{index}/{name}": term for name, term in terms.items()}
         return losses

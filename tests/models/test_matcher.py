@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from qivis.models.matcher import match
-from qivis.models.outputs import StageOutput
+from qivis.models.matcher import MOST_NEIGHBOURS, add_neighbours, drop_far, match
+from qivis.models.outputs import Match, StageOutput
 from tests.tiny import rectangles
 
 SIZE = (100, 200)
@@ -95,3 +95,61 @@ def test_of_too_many_objects_the_best_have_a_query() -> None:
 def test_numbers_that_are_none_still_give_a_matching() -> None:
     output = output_of([LEFT, RIGHT], [[float("nan")], [float("nan")]])
     assert len(pairs(output, rectangles(SIZE, [LEFT, RIGHT], [0, 0]), WEIGHTS)) == 2
+
+
+def match_of(queries: list[int], objects: list[int]) -> Match:
+    return Match(torch.tensor(queries, dtype=torch.int64), torch.tensor(objects, dtype=torch.int64))
+
+
+def as_pairs(found: Match) -> list[tuple[int, int]]:
+    return list(zip(found.queries.tolist(), found.objects.tolist(), strict=True))
+
+
+# Overlaps with LEFT: all of it, three quarters, half, none.
+NEAR_AND_FAR = torch.tensor(
+    [[[0.0, 0.0, 100.0, 100.0], [0.0, 0.0, 75.0, 100.0], [0.0, 0.0, 50.0, 100.0], [*RIGHT]]]
+)
+
+
+@pytest.mark.parametrize(
+    ("least_overlap", "kept"), [(0.0, [(3, 0)]), (0.2, [])], ids=["as published", "near ones only"]
+)
+def test_a_query_matched_with_a_far_object_is_dropped(
+    least_overlap: float, kept: list[tuple[int, int]]
+) -> None:
+    targets = rectangles(SIZE, [LEFT], [0])
+    (found,) = drop_far([match_of([3], [0])], NEAR_AND_FAR, [targets], least_overlap)
+    assert as_pairs(found) == kept
+
+
+def test_a_query_matched_with_a_near_object_is_kept() -> None:
+    targets = rectangles(SIZE, [RIGHT, LEFT], [0, 0])
+    found = [match_of([2, 3], [1, 0])]
+    assert as_pairs(drop_far(found, NEAR_AND_FAR, [targets], 0.5)[0]) == [(2, 1), (3, 0)]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "added"),
+    [(1.0, []), (0.6, [(1, 0)]), (0.4, [(1, 0), (2, 0)])],
+    ids=["as published", "above 0.6", "above 0.4"],
+)
+def test_unmatched_queries_join_the_object_that_they_overlap(
+    overlap: float, added: list[tuple[int, int]]
+) -> None:
+    targets = rectangles(SIZE, [LEFT], [0])
+    (found,) = add_neighbours([match_of([0], [0])], NEAR_AND_FAR, [targets], overlap)
+    assert as_pairs(found) == [(0, 0), *added]
+
+
+def test_only_the_nearest_neighbours_join() -> None:
+    shares = torch.linspace(0.5, 0.99, 30)
+    boxes = torch.tensor([0.0, 0.0, 100.0, 100.0]).repeat(1, 30, 1)
+    boxes[0, :, 2] *= shares
+    targets = rectangles(SIZE, [LEFT], [0])
+    (found,) = add_neighbours([match_of([], [])], boxes, [targets], 0.4)
+    assert sorted(found.queries.tolist()) == list(range(30 - MOST_NEIGHBOURS, 30))
+
+
+def test_without_objects_nobody_joins() -> None:
+    (found,) = add_neighbours([match_of([], [])], NEAR_AND_FAR, [rectangles(SIZE, [], [])], 0.4)
+    assert as_pairs(found) == []

@@ -92,10 +92,10 @@ def test_losses_by_hand() -> None:
     # The first location learns its overlap of 1/2, which it says already; the second costs
     # 0.5^2 log 2. The box is half of the object.
     assert losses["class"].item() == pytest.approx(0.25 * 0.6931, abs=1e-4)
-    assert losses["giou"].item() == pytest.approx(0.5 * 0.5, abs=1e-4)
+    assert losses["giou"].item() == pytest.approx(0.5, abs=1e-4)
 
 
-def test_losses_are_divided_by_the_overlaps_of_all_images() -> None:
+def test_class_losses_are_divided_by_the_overlaps_of_all_images() -> None:
     target = rectangles(SIZE, [(0, 0, 64, 8)], [0])
     boxes = target.boxes.repeat(2, 8, 1)
     logits = torch.zeros(2, 8, 1)
@@ -124,3 +124,13 @@ def test_images_without_objects_are_finite_and_teach_that_there_are_none() -> No
     assert losses["giou"].item() == 0
     sum(losses.values()).backward()
     assert (logits.grad > 0).all()
+
+
+def test_box_losses_are_averaged_over_the_locations_that_learn() -> None:
+    target = rectangles(SIZE, [(0, 0, 64, 8)], [0])
+    boxes = target.boxes.repeat(2, 8, 1)
+    boxes[1, :, 2] = 32  # half of the object: as many locations as their overlaps add up to, 4
+    losses = proposal_losses(
+        dense_of(boxes, torch.zeros(2, 8, 1)), [target] * 2, [torch.zeros(0, 4)] * 2, WEIGHTS
+    )
+    assert losses["giou"].item() == pytest.approx((4 * 0 + 4 * 0.5) / 8, abs=1e-4)
