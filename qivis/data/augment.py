@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from qivis.config.schema import AugmentConfig
@@ -42,7 +43,7 @@ def augment(
             clip = _paste(clip, config, rng, another)
     else:
         clip = _published(clip, config, rng)
-    return tuple(_recolor(sample, config.color_strength, rng) for sample in clip)
+    return _recolor(clip, config.color_strength, rng)
 
 
 def _published(clip: Clip, config: AugmentConfig, rng: np.random.Generator) -> Clip:
@@ -122,16 +123,18 @@ def _window(clip: Clip, size: tuple[int, int], rng: np.random.Generator) -> Clip
     return tuple(geometry.crop(sample, (x, y, x + size[1], y + size[0])) for sample in clip)
 
 
-def _recolor(sample: Sample, strength: float, rng: np.random.Generator) -> Sample:
+def _recolor(clip: Clip, strength: float, rng: np.random.Generator) -> Clip:
     """Brightness, contrast and saturation within 1 +- 0.6 * strength, hue within 5 %."""
     if not strength:
-        return sample
-    image = sample.image
-    for change in (
-        functional.adjust_brightness,
-        functional.adjust_contrast,
-        functional.adjust_saturation,
-    ):
-        image = change(image, 1 + float(rng.uniform(-0.6, 0.6)) * strength)
-    image = functional.adjust_hue(image, float(rng.uniform(-0.05, 0.05)) * strength)
-    return replace(sample, image=image)
+        return clip
+    brightness, contrast, saturation = 1 + rng.uniform(-0.6, 0.6, size=3) * strength
+    hue = float(rng.uniform(-0.05, 0.05)) * strength
+
+    def changed(image: Tensor) -> Tensor:
+        image = functional.adjust_brightness(image, float(brightness))
+        image = functional.adjust_contrast(image, float(contrast))
+        image = functional.adjust_saturation(image, float(saturation))
+        recolored: Tensor = functional.adjust_hue(image, hue)
+        return recolored
+
+    return tuple(replace(sample, image=changed(sample.image)) for sample in clip)

@@ -83,7 +83,8 @@ def paste(sample: Sample, other: Sample, rows: Tensor, offset: tuple[int, int]) 
         offset: x y in pixels, where the other picture's corner lands; what falls outside is lost.
 
     Returns:
-        The picture with the objects on top; what they hide is cut from the masks below.
+        The picture with the objects on top; what they hide is cut from the masks below. Their ids
+        become negative: they are no objects of this video, whatever the numbers say.
     """
     chosen = other.targets[rows]
     size = sample.targets.size
@@ -96,7 +97,7 @@ def paste(sample: Sample, other: Sample, rows: Tensor, offset: tuple[int, int]) 
         boxes=torch.cat([below.boxes, chosen.boxes]),
         labels=torch.cat([below.labels, chosen.labels]),
         masks=torch.cat([below.masks & ~covered, _visible(masks)]),
-        ids=torch.cat([below.ids, chosen.ids]),
+        ids=torch.cat([below.ids, -1 - chosen.ids]),
     )
     return Sample(torch.where(covered, pixels, sample.image), tighten(targets), sample.ignored)
 

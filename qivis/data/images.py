@@ -63,7 +63,8 @@ def _decode(path: Path, flag: str) -> Tensor:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    pixels = mmcv.imfrombytes(content, flag=flag, channel_order="rgb") if content else None
+    # mmcv turns the channels around for one of the two flags only, so it is done here.
+    pixels = mmcv.imfrombytes(content, flag=flag, channel_order="bgr") if content else None
     if pixels is None:
         raise DataError(f"{path}: not a readable picture; expected JPEG, PNG, WebP or BMP")
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1)))
