@@ -1,21 +1,27 @@
 """COCO-format image sets: every image is a clip of one frame."""
 
-import json
-import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
+from qivis.data.annotations import check_reference, choose_categories, read_annotations, to_mask
 from qivis.data.images import read_image_of_size
 from qivis.errors import DataError
 from qivis.ops import rle
-from qivis.structures import Categories, Category, Clip, Sample, Targets
+from qivis.structures import Clip, Sample, Targets
 
-log = logging.getLogger(__name__)
+# What every entry of a part of the file must have; `iscrowd` may be missing, and a segmentation is
+# looked at when its picture is read.
+_FIELDS = (
+    ("images", "image", ("id", "file_name", "height", "width")),
+    ("annotations", "annotation", ("id", "bbox", "area")),
+    ("categories", "category", ("id", "name")),
+)
 
 
 class CocoImages(Dataset[Clip]):
@@ -45,12 +51,18 @@ class CocoImages(Dataset[Clip]):
         Raises:
             DataError: if the file cannot be read or does not fit the format.
         """
-        self.folder = Path(images)
+        self.folder = images
         self._ignore_regions = ignore_regions
-        content = _read_json(Path(annotations))
-        self.categories, self._labels = _choose_categories(content, class_names, annotations)
+        content = read_annotations(annotations, "COCO json", [part for part, _, _ in _FIELDS])
+        _check_fields(content, annotations)
+        self.categories, self._labels = choose_categories(content, class_names, annotations)
         self._images: list[dict[str, Any]] = sorted(content["images"], key=lambda im: im["id"])
+        # All of them, as an evaluation wants them; objects are those that can be learned.
         self._annotations = _by_image(content, self._labels, annotations)
+        self._objects = {
+            image["id"]: [a for a in self._annotations[image["id"]] if _is_object(a, image)]
+            for image in self._images
+        }
 
     def __len__(self) -> int:
         return len(self._images)
@@ -60,16 +72,8 @@ class CocoImages(Dataset[Clip]):
         image = self._images[index]
         size = self.size(index)
         pixels = read_image_of_size(self.folder / image["file_name"], size)
-        objects, regions = [], list(image.get("unlabelled", [])) if self._ignore_regions else []
-        for annotation in self._annotations[image["id"]]:
-            if not annotation.get("iscrowd"):
-                objects.append(annotation)
-            elif self._ignore_regions:
-                regions.append(annotation["bbox"])
-        # An unlabelled box is [category, score, x, y, w, h], a crowd's [x, y, w, h].
-        corners = [[x, y, x + w, y + h] for *_, x, y, w, h in regions]
-        ignored = torch.tensor(corners, dtype=torch.float32).reshape(-1, 4)
-        return (Sample(pixels, self._targets(objects, size), ignored),)
+        targets = self._targets(self._objects[image["id"]], size)
+        return (Sample(pixels, targets, self._ignored(image)),)
 
     def size(self, index: int) -> tuple[int, int]:
         """(H, W) of an image, as the annotations say."""
@@ -89,8 +93,7 @@ class CocoImages(Dataset[Clip]):
         return [
             index
             for index, image in enumerate(self._images)
-            if min(self.size(index)) >= min_side
-            and (keep_empty or any(not a.get("iscrowd") for a in self._annotations[image["id"]]))
+            if min(self.size(index)) >= min_side and (keep_empty or self._objects[image["id"]])
         ]
 
     def ground_truth(self) -> dict[str, Any]:
@@ -102,6 +105,16 @@ class CocoImages(Dataset[Clip]):
         ]
         categories = [{"id": category.id, "name": category.name} for category in self.categories]
         return {"images": self._images, "annotations": annotations, "categories": categories}
+
+    def _ignored(self, image: dict[str, Any]) -> Tensor:
+        """(R, 4), the regions of an image whose content is not annotated."""
+        regions = []
+        if self._ignore_regions:
+            regions += image.get("unlabelled", [])
+            regions += [a["bbox"] for a in self._annotations[image["id"]] if a.get("iscrowd")]
+        # An unlabelled box is [category, score, x, y, w, h], a crowd's [x, y, w, h].
+        corners = [[x, y, x + w, y + h] for *_, x, y, w, h in regions]
+        return torch.tensor(corners, dtype=torch.float32).reshape(-1, 4)
 
     def _targets(self, annotations: Sequence[dict[str, Any]], size: tuple[int, int]) -> Targets:
         height, width = size
@@ -121,78 +134,34 @@ class CocoImages(Dataset[Clip]):
 
 
 def _mask(annotation: dict[str, Any], size: tuple[int, int]) -> rle.Rle:
-    try:
-        return rle.from_segmentation(annotation["segmentation"], size)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"annotation {annotation['id']}: segmentation: {error}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); --data-root names the folder that holds "
-            "the data set, see datasets/README.md for its layout"
-        ) from error
-    except ValueError as error:
-        raise DataError(f"{path}: not a JSON file ({error})") from error
-    if not isinstance(content, dict) or not {"images", "annotations", "categories"} <= set(content):
-        raise DataError(f"{path}: expected COCO json with 'images', 'annotations', 'categories'")
-    return content
-
-
-def _choose_categories(
-    content: dict[str, Any], class_names: Sequence[str], path: Path
-) -> tuple[Categories, dict[int, int]]:
-    """The classes, and which label each of the file's category ids has."""
-    listed = sorted(content["categories"], key=lambda category: category["id"])
-    if not class_names:
-        entries = tuple(Category(c["id"], c["name"]) for c in listed)
-        return Categories(entries), {category.id: i for i, category in enumerate(entries)}
-    labels: dict[int, int] = {}
-    for category in listed:
-        for kind in (category["name"], category.get("supercategory")):
-            if kind in class_names:
-                labels.setdefault(category["id"], class_names.index(kind))
-    missing = set(class_names) - {class_names[label] for label in labels.values()}
-    if missing:
-        raise DataError(
-            f"{path}: no category or supercategory is called {', '.join(sorted(missing))}; "
-            f"there are {', '.join(c['name'] for c in listed)}"
-        )
-    entries = tuple(Category(i + 1, name) for i, name in enumerate(class_names))
-    return Categories(entries), labels
+    return to_mask(annotation.get("segmentation"), size, f"annotation {annotation['id']}")
 
 
 def _by_image(
     content: dict[str, Any], labels: dict[int, int], path: Path
 ) -> dict[int, list[dict[str, Any]]]:
-    """Annotations of the wanted classes by image id; those without area are left out."""
+    """Annotations of the wanted classes by image id."""
     known_categories = {category["id"] for category in content["categories"]}
     known_images = {image["id"] for image in content["images"]}
     by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    empty = 0
     for annotation in content["annotations"]:
-        _check_reference(annotation, "category_id", known_categories, path)
-        _check_reference(annotation, "image_id", known_images, path)
-        if annotation["category_id"] not in labels:
-            continue
-        _, _, width, height = annotation["bbox"]
-        if annotation["area"] <= 0 or width < 1 or height < 1:
-            empty += 1
-            continue
-        by_image[annotation["image_id"]].append(annotation)
-    if empty:
-        log.warning("%s: skipped %d annotations below one pixel", path, empty)
+        check_reference(annotation, "category_id", known_categories, path)
+        check_reference(annotation, "image_id", known_images, path)
+        if annotation["category_id"] in labels:
+            by_image[annotation["image_id"]].append(annotation)
     return by_image
 
 
-def _check_reference(
-    annotation: dict[str, Any], key: str, known: Collection[int], path: Path
-) -> None:
-    if annotation.get(key) not in known:
-        raise DataError(
-            f"{path}: annotation {annotation.get('id')} has {key} {annotation.get(key)}, "
-            "which the file does not list"
-        )
+def _is_object(annotation: dict[str, Any], image: dict[str, Any]) -> bool:
+    """Whether an annotation is of one object of which the picture shows a pixel or more."""
+    x, y, width, height = annotation["bbox"]
+    seen = min(x + width, image["width"]) - max(x, 0), min(y + height, image["height"]) - max(y, 0)
+    return not annotation.get("iscrowd") and annotation["area"] > 0 and min(seen) >= 1
+
+
+def _check_fields(content: dict[str, Any], path: Path) -> None:
+    for part, kind, names in _FIELDS:
+        for entry in content[part]:
+            for name in names:
+                if entry.get(name) is None:
+                    raise DataError(f"{path}: {kind} {entry.get('id')} has no {name}")
