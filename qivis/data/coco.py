@@ -1,5 +1,6 @@
 """COCO-format image sets: every image is a clip of one frame."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from qivis.data.images import read_image_of_size
 from qivis.errors import DataError
 from qivis.ops import rle
 from qivis.structures import Clip, Sample, Targets
+
+log = logging.getLogger(__name__)
 
 # What every entry of a part of the file must have; `iscrowd` may be missing, and a segmentation is
 # looked at when its picture is read.
@@ -63,6 +66,7 @@ class CocoImages(Dataset[Clip]):
             image["id"]: [a for a in self._annotations[image["id"]] if _is_object(a, image)]
             for image in self._images
         }
+        self._warn_of_slivers(annotations)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -105,6 +109,12 @@ class CocoImages(Dataset[Clip]):
         ]
         categories = [{"id": category.id, "name": category.name} for category in self.categories]
         return {"images": self._images, "annotations": annotations, "categories": categories}
+
+    def _warn_of_slivers(self, path: Path) -> None:
+        shown = sum(len(objects) for objects in self._objects.values())
+        single = sum(not a.get("iscrowd") for some in self._annotations.values() for a in some)
+        if shown < single:
+            log.warning("%s: %d objects below one pixel are not learned", path, single - shown)
 
     def _ignored(self, image: dict[str, Any]) -> Tensor:
         """(R, 4), the regions of an image whose content is not annotated."""

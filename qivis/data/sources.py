@@ -24,12 +24,22 @@ def training_sets(config: DataConfig, root: Path) -> list[CocoImages]:
 
 
 def training_entries(config: DataConfig, sets: list[CocoImages]) -> list[tuple[CocoImages, int]]:
-    """What is trained on: every suitable image of every set."""
-    return [
+    """What is trained on: every suitable image of every set.
+
+    Raises:
+        DataError: if there is none.
+    """
+    entries = [
         (part, index)
         for part in sets
         for index in part.trainable(min_side=config.min_side, keep_empty=config.keep_empty)
     ]
+    if not entries:
+        raise DataError(
+            f"{sets[0].folder}: no image to train on; data.min_side leaves out small ones, "
+            "data.keep_empty says whether those without objects stay"
+        )
+    return entries
 
 
 def validation_set(config: DataConfig, root: Path) -> CocoImages:
