@@ -6,6 +6,8 @@ import torch
 from qivis.config.schema import TrackingConfig
 from qivis.structures import Detections
 from qivis.tracking import build_tracker
+from qivis.tracking.memory import newborn
+from qivis.tracking.tracker import query_similarity
 
 SIZE = (100, 200)
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
@@ -167,3 +169,37 @@ def test_two_trackers_number_their_tracks_apart():
     first = ids_of([frame(seen(10), seen(100, GREEN))])
     assert ids_of([frame(seen(10))]) == [[0]]
     assert first == [[0, 1]]
+
+
+def remembered(*objects, age):
+    return replace(newborn(frame(*objects), 0), ages=torch.full((len(objects),), age))
+
+
+@pytest.mark.parametrize(
+    ("x", "looks", "age", "expected"),
+    [
+        (10, RED, 1, 1.0),
+        (10, GREEN, 1, 0.5),
+        (150, RED, 1, 0.5),
+        (150, GREEN, 1, 0.0),
+        # After 10 frames without a sighting half of what the place says has become 0.2.
+        (10, GREEN, 11, 0.5 * (0.5 * 1.0 + 0.5 * 0.2)),
+        (150, RED, 11, 0.5 + 0.5 * (0.5 * 0.2)),
+    ],
+    ids=["same", "same place", "same looks", "neither", "same place long ago", "same looks later"],
+)
+def test_similarity_weighs_looks_and_place_and_the_place_fades(x, looks, age, expected):
+    memory = remembered(seen(10, RED), age=age)
+    similarity = query_similarity(
+        frame(seen(x, looks)), memory, appearance_weight=0.5, temperature=0.05, place_frames=10.0
+    )
+    assert similarity.item() == pytest.approx(expected)
+
+
+def test_of_two_tracks_that_fit_equally_well_none_is_certain():
+    memory = remembered(seen(10), seen(10), age=1)
+    similarity = query_similarity(
+        frame(seen(10)), memory, appearance_weight=0.5, temperature=0.05, place_frames=10.0
+    )
+    # Each has half of the row's softmax and all of its column's.
+    assert similarity.tolist() == [pytest.approx([0.75, 0.75])]
