@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from qivis.config.schema import AugmentConfig, OptimConfig
 from qivis.data.augment import augment
 from qivis.data.coco import CocoImages
+from qivis.errors import ConfigError
 from qivis.structures import Batch, Clip
 
 
@@ -73,6 +74,16 @@ class BatchOrder(Sampler[list[SampleKey]]):
     def __init__(
         self, is_wide: Sequence[bool], config: OptimConfig, *, first_step: int, shard: Shard
     ) -> None:
+        """Check the batch size.
+
+        Raises:
+            ConfigError: if a batch cannot be shared out in equal parts.
+        """
+        if config.batch_size % (config.accumulate * shard.count):
+            raise ConfigError(
+                f"optim.batch_size: {config.batch_size} clips cannot be shared out equally to "
+                f"{config.accumulate} forward passes (optim.accumulate) of {shard.count} processes"
+            )
         self._is_wide = is_wide
         self._config = config
         self._first_step = first_step

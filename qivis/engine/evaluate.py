@@ -1,14 +1,64 @@
 """Measuring a model on an annotated set."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
+from qivis.config import ExperimentConfig
 from qivis.data.coco import CocoImages
-from qivis.evaluation.coco_map import CocoAp, evaluate_coco
+from qivis.data.sources import validation_set
+from qivis.errors import DataError, WeightsError
+from qivis.evaluation.coco_map import FIGURES, CocoAp, evaluate_coco
 from qivis.export.coco_json import to_results
-from qivis.inference.predictor import Predictor
+from qivis.files import write_atomically
+from qivis.inference.predictor import Predictor, pick_device
+from qivis.models.queryinst import QueryInst
+from qivis.models.source import open_weights
+from qivis.models.weights import WeightsHeader
+
+
+def evaluate_weights(
+    weights: str, config: ExperimentConfig, data_root: Path, device: str
+) -> dict[str, CocoAp]:
+    """Box and mask AP of stored weights on a config's validation set.
+
+    Args:
+        weights: as `open_weights` takes them; how pictures are resized, and how many objects are
+            looked for, is theirs and not the config's.
+        config: its data section is used.
+        data_root: where the data sets are.
+        device: as `pick_device` takes it.
+
+    Raises:
+        QivisError: if data, weights or device cannot be used, or the classes do not fit.
+    """
+    images = validation_set(config.data, data_root)
+    target = pick_device(device)
+    model, header = open_weights(weights)
+    if header.categories.names != images.categories.names:
+        raise WeightsError(
+            f"{weights}: finds {_listed(header.categories.names)}, but the data set has "
+            f"{_listed(images.categories.names)}; data.class_names of the config chooses them"
+        )
+    model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return evaluate_images(protocol_predictor(model, header), images)
+
+
+def protocol_predictor(model: QueryInst, header: WeightsHeader) -> Predictor:
+    """A predictor as the COCO protocol wants it: as many detections as queries, whatever score."""
+    return Predictor(
+        model=model.eval(),
+        input=header.input,
+        categories=header.categories,
+        tracking=header.tracking,
+        device=next(model.parameters()).device,
+        score_threshold=0.0,
+        max_detections=header.model.num_queries,
+    )
 
 
 def evaluate_images(predictor: Predictor, images: CocoImages) -> dict[str, CocoAp]:
@@ -35,5 +85,41 @@ def as_metrics(measured: Mapping[str, CocoAp]) -> dict[str, float]:
     return metrics
 
 
+def write_metrics(path: Path, measured: Mapping[str, CocoAp]) -> None:
+    """Write the flat figures as JSON.
+
+    Raises:
+        DataError: if the file cannot be written.
+    """
+    content = json.dumps(as_metrics(measured), indent=1) + "\n"
+    try:
+        write_atomically(path, content.encode())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def as_table(measured: Mapping[str, CocoAp]) -> str:
+    """The figures in percent to read, then the AP of every class; `-` where there is no object."""
+    classes = next(iter(measured.values())).per_class
+    width = max(map(len, classes), default=0)
+    rows: list[tuple[str, ...]] = [("", *FIGURES)]
+    rows += [(kind, *map(_cell, ap.figures.values())) for kind, ap in measured.items()]
+    rows += [(), ("", *(f"{kind} AP" for kind in measured))]
+    rows += [(name, *(_cell(ap.per_class[name]) for ap in measured.values())) for name in classes]
+    return "\n".join(
+        "".join(cell.ljust(width) if i == 0 else cell.rjust(9) for i, cell in enumerate(row))
+        for row in rows
+    )
+
+
+def _cell(value: float) -> str:
+    return "-" if value < 0 else f"{100 * value:.1f}"
+
+
 def _percent(value: float) -> float:
     return value if value < 0 else 100 * value
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{len(names)} classes ({shown} ...)"

@@ -1,6 +1,7 @@
 """The training loop: plain steps with checkpoints, evaluations, and numbers on the way."""
 
 import logging
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from qivis.data.loader import BatchOrder, Shard, TrainingClips, training_loader
 from qivis.engine.checkpoint import STATE_FILE, load_state, save_state
 from qivis.engine.metric_log import MetricLog
 from qivis.engine.optim import build_optimizer, set_learning_rate
-from qivis.errors import DataError
+from qivis.errors import DataError, QivisError
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import WeightsHeader, save_weights
 from qivis.structures import Batch
@@ -60,15 +61,15 @@ def fit(run: Run, *, resume: bool) -> None:
         resume: go on from the folder's last checkpoint, if there is one.
 
     Raises:
-        DataError: if the folder holds a run and `resume` does not say to go on.
+        DataError: if the folder holds a run and `resume` does not say to go on, or cannot be
+            written to.
     """
     optim = run.config.optim
-    run.folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(run.folder)
     if not resume and (run.folder / STATE_FILE).exists():
         raise DataError(
             f"{run.folder}: holds a run already; --resume goes on, or choose another --out"
         )
-    torch.manual_seed(optim.seed)
     run.training.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = build_optimizer(run.model, optim)
     average = _average(run.model, optim)
@@ -77,6 +78,17 @@ def fit(run: Run, *, resume: bool) -> None:
         step = load_state(run.folder, run.model, average, optimizer)
         log.info("%s: resumed after step %d", run.folder, step)
     _loop(run, optimizer, average, step)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written to ({error.strerror}); choose another --out"
+        ) from error
 
 
 def _loop(run: Run, optimizer: Optimizer, average: AveragedModel | None, step: int) -> None:
@@ -114,7 +126,11 @@ def _loop(run: Run, optimizer: Optimizer, average: AveragedModel | None, step: i
 def _step(
     run: Run, optimizer: Optimizer, batches: Iterator[Batch]
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """One optimizer step: the mean losses over its forward passes, and the gradient's norm."""
+    """One optimizer step: the mean losses over its forward passes, and the gradient's norm.
+
+    Raises:
+        QivisError: if the gradient is not finite; the weights are as they were before.
+    """
     optim = run.config.optim
     run.training.train()
     optimizer.zero_grad(set_to_none=True)
@@ -127,6 +143,11 @@ def _step(
         for name, loss in losses.items():
             sums[name] = sums[name] + loss.detach() / optim.accumulate
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), optim.clip_norm)
+    if not norm.isfinite():
+        raise QivisError(
+            f"{run.folder}: the loss is no longer finite; the last checkpoint is from before, a "
+            "lower optim.lr may help"
+        )
     optimizer.step()
     return sums, norm
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from qivis.config import ExperimentConfig, load_config
 from qivis.data.loader import TrainingClips
 from qivis.data.sources import training_entries, training_sets, validation_set
-from qivis.engine.evaluate import as_metrics, evaluate_images
+from qivis.engine.evaluate import as_metrics, evaluate_images, protocol_predictor
 from qivis.engine.fit import Run
 from qivis.errors import WeightsError
-from qivis.inference.predictor import Predictor, pick_device
+from qivis.inference.predictor import pick_device
 from qivis.models.build import build_model
 from qivis.models.pretrained import load_pretrained_backbone
 from qivis.models.queryinst import QueryInst
@@ -46,40 +48,27 @@ def build_image_run(
     categories = sets[0].categories
     validation = validation_set(config.data, root)
     model = _starting_model(config, categories, start)
+    header = WeightsHeader(config.model, config.input, config.tracking, categories, False)
 
     def evaluate(network: QueryInst) -> Mapping[str, float]:
-        return as_metrics(evaluate_images(test_predictor(network, config, categories), validation))
+        return as_metrics(evaluate_images(protocol_predictor(network, header), validation))
 
     return Run(
         config=config,
         training=ImageTraining(model, config.input, config.loss),
         model=model,
         clips=TrainingClips(training_entries(config.data, sets), config.augment, config.optim.seed),
-        header=WeightsHeader(config.model, config.input, config.tracking, categories, False),
+        header=header,
         evaluate=evaluate,
         folder=folder or Path("runs") / config_path.stem,
         device=target,
     )
 
 
-def test_predictor(
-    network: QueryInst, config: ExperimentConfig, categories: Categories
-) -> Predictor:
-    """A predictor as the COCO protocol wants it: as many detections as queries, whatever score."""
-    return Predictor(
-        model=network.eval(),
-        input=config.input,
-        categories=categories,
-        tracking=config.tracking,
-        device=next(network.parameters()).device,
-        score_threshold=0.0,
-        max_detections=config.model.num_queries,
-    )
-
-
 def _starting_model(
     config: ExperimentConfig, categories: Categories, start: str | None
 ) -> QueryInst:
+    torch.manual_seed(config.optim.seed)  # of the weights that start at random
     if start is None:
         model = build_model(config.model, len(categories))
         load_pretrained_backbone(model, config.model.backbone)

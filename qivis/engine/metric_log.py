@@ -6,25 +6,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from qivis.files import write_atomically
+
 
 class MetricLog:
     """Appends to `metrics.jsonl`; a resumed run drops the lines that it will write again."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
-        """Args: folder: of the run. first_step: lines of this step and later are dropped."""
+        """Args: folder: of the run. first_step: done already; lines of later steps are dropped."""
         path = folder / "metrics.jsonl"
-        kept = path.read_text().splitlines(keepends=True) if path.exists() else []
-        with path.open("w") as file:
-            file.writelines(
-                line for line in kept if line.endswith("\n") and _step(line) <= first_step
-            )
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        # A line without its end was being written when the run broke off.
+        kept = [line for line in lines if line.endswith("\n") and _step(line) <= first_step]
+        write_atomically(path, "".join(kept).encode())
         self._file = path.open("a")
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             self._board = None
         else:
-            self._board = SummaryWriter(folder / "tensorboard", purge_step=first_step)
+            self._board = SummaryWriter(folder / "tensorboard", purge_step=first_step + 1)
 
     def __enter__(self) -> Self:
         """The log itself."""

@@ -31,7 +31,7 @@ def evaluate_coco(
     """Compare results with annotations.
 
     Args:
-        ground_truth: COCO json.
+        ground_truth: COCO json; it is not changed.
         results: entries with `image_id`, `category_id`, `score`, `bbox` (x y w h) and
             `segmentation` (RLE).
 
@@ -39,9 +39,8 @@ def evaluate_coco(
         `box` and `mask`.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        truth = COCO()
-        truth.dataset = dict(ground_truth)
-        truth.createIndex()
+        # pycocotools writes into what it is given.
+        truth = _index({**ground_truth, "annotations": [*map(dict, ground_truth["annotations"])]})
         return {
             "box": _evaluate(truth, [_without(r, "segmentation") for r in results], "bbox"),
             "mask": _evaluate(truth, [_without(r, "bbox") for r in results], "segm"),
@@ -50,10 +49,9 @@ def evaluate_coco(
 
 def _evaluate(truth: COCO, results: list[dict[str, Any]], kind: str) -> CocoAp:
     categories = truth.loadCats(truth.getCatIds())
-    if not results:  # pycocotools cannot load an empty list
-        figures = dict.fromkeys(FIGURES, 0.0)
-        return CocoAp(figures, {c["name"]: 0.0 for c in categories})
-    evaluation = COCOeval(truth, truth.loadRes(results), kind)
+    # pycocotools cannot load an empty list, though it can evaluate one.
+    found = truth.loadRes(results) if results else _index({**truth.dataset, "annotations": []})
+    evaluation = COCOeval(truth, found, kind)
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
@@ -63,6 +61,13 @@ def _evaluate(truth: COCO, results: list[dict[str, Any]], kind: str) -> CocoAp:
         figures={name: float(evaluation.stats[i]) for i, name in enumerate(FIGURES)},
         per_class={c["name"]: _mean(precision[:, :, i]) for i, c in enumerate(categories)},
     )
+
+
+def _index(content: dict[str, Any]) -> COCO:
+    indexed = COCO()
+    indexed.dataset = content
+    indexed.createIndex()
+    return indexed
 
 
 def _mean(precision: Any) -> float:

@@ -17,6 +17,7 @@ from qivis.data.loader import (
     epoch_batches,
     training_loader,
 )
+from qivis.errors import ConfigError
 from qivis.structures import Batch
 
 WIDE = [index % 3 != 0 for index in range(22)]  # 14 wide, 8 high
@@ -87,6 +88,13 @@ def test_shards_and_forward_passes_share_each_batch_out() -> None:
         assert [len(keys) for keys in passes] == [2, 2, 2, 2]
         merged = [key for keys in passes for key in keys]
         assert Counter(merged) == Counter(batch)
+
+
+@pytest.mark.parametrize(("accumulate", "processes"), [(3, 1), (2, 4)], ids=str)
+def test_a_batch_that_cannot_be_shared_out_is_refused(accumulate: int, processes: int) -> None:
+    config = OptimConfig(batch_size=4, accumulate=accumulate)
+    with pytest.raises(ConfigError, match=rf"4 clips .* {accumulate} .* of {processes} processes"):
+        order_of(config, shard=Shard(0, processes))
 
 
 def clips_of(shapes: Path, seed: int = 0) -> TrainingClips:

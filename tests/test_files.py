@@ -1,0 +1,40 @@
+"""Files are written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from qivis.files import atomic_path, write_atomically
+
+
+def test_a_file_is_written_into_a_new_folder(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "new" / "a.txt", b"content")
+    assert (tmp_path / "new" / "a.txt").read_bytes() == b"content"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
+
+
+def test_a_file_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    for content in (b"one", b"two"):
+        write_atomically(tmp_path / "a.txt", content)
+    assert (tmp_path / "a.txt").read_bytes() == b"two"
+
+
+def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+
+    def fail() -> None:
+        with atomic_path(path) as partial:
+            partial.write_text("half of it")
+            assert path.read_text() == "before"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_everybody_may_read_a_file(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a.txt", b"")
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
