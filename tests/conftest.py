@@ -1,4 +1,4 @@
-"""What tests share: the moving shapes, real data where there is some, the rule for GPU tests."""
+"""What tests share: the moving shapes, weights for them, real data, the rule for GPU tests."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,33 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shapes")
     make_shapes(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of a tiny network for the moving shapes that nobody trained.
+
+    Its scores are all about 0.01, so that only a low threshold lets detections through.
+    """
+    import torch
+
+    from qivis.config.schema import InputConfig, TrackingConfig
+    from qivis.models.weights import WeightsHeader, save_weights
+    from qivis.structures import Categories, Category
+    from tests.tiny import TINY, tiny_model
+
+    header = WeightsHeader(
+        model=TINY,
+        input=InputConfig(short_side=64, long_side=96),
+        tracking=TrackingConfig(birth_score=0.0, min_frames=2),
+        categories=Categories(
+            (Category(1, "circle"), Category(3, "square"), Category(7, "triangle"))
+        ),
+        inference_only=False,
+    )
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_weights(path, tiny_model(), header, torch.float32)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,8 @@ def roi_align_pyramid(
     Returns:
         (N, S * S, C), positions in row-major order, in the pyramid's dtype.
     """
-    boxes = boxes.detach().float()
+    # Boxes of a model that has diverged are no indices; its loss is what reports the trouble.
+    boxes = boxes.detach().float().nan_to_num()
     heights, widths, starts, strides = _levels(pyramid, boxes)
     rows, row_weights = _corners(boxes[:, 1], boxes[:, 3], heights, strides, side, sampling_ratio)
     columns, column_weights = _corners(

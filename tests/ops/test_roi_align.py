@@ -112,6 +112,14 @@ def test_no_boxes_give_no_features_and_no_gradient() -> None:
     assert not pyramid[0].grad.any()
 
 
+def test_boxes_that_are_no_numbers_are_pooled_from_somewhere() -> None:
+    pyramid = flatten_pyramid(make_pyramid(torch.Generator().manual_seed(0)))
+    nan, inf = float("nan"), float("inf")
+    boxes = torch.tensor([[nan] * 4, [0.0, nan, 5.0, 9.0], [-inf, 0.0, inf, 9.0], [inf] * 4])
+    pooled = roi_align_pyramid(pyramid, boxes, torch.zeros(4, dtype=torch.int64), SIDE, 2)
+    assert pooled.isfinite().all()
+
+
 def test_features_have_the_precision_of_the_pyramid() -> None:
     pyramid = [level.bfloat16() for level in make_pyramid(torch.Generator().manual_seed(0))]
     boxes = make_boxes(torch.Generator().manual_seed(1))

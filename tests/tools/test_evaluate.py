@@ -1,0 +1,74 @@
+"""The command that measures weights."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import evaluate
+import pytest
+
+TOOL = Path(evaluate.__file__)
+CONFIG = TOOL.parents[1] / "configs" / "debug" / "tiny_shapes_image.yaml"
+
+
+def run(*arguments: object) -> int:
+    return evaluate.main([str(argument) for argument in arguments])
+
+
+def test_figures_are_printed_class_by_class_and_written(
+    shapes: Path, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "figures.json"
+    known = (CONFIG, "--weights", tiny_weights, "--data-root", shapes, "--device", "cpu")
+    assert run(*known, "--metrics", out) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed if line.strip()] == [
+        *("AP", "box", "mask", "box", "circle", "square", "triangle")
+    ]
+    figures = json.loads(out.read_text())
+    assert figures["mask/AP"] == pytest.approx(float(printed[2].split()[1]), abs=0.05)
+    assert figures["box/AP/square"] == pytest.approx(float(printed[6].split()[1]), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gone.yaml"], "gone.yaml: cannot be read"),
+        (
+            [CONFIG, "--data-root", "gone"],
+            "gone/annotations/instances_val2017.json: cannot be read",
+        ),
+        ([CONFIG, "--set", "data.root"], "expected section.field=value"),
+    ],
+    ids=["config", "data", "override"],
+)
+def test_what_is_missing_is_one_line_and_exit_code_2(
+    arguments: list[object], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("evaluate: ")
+    assert message in line
+
+
+def test_weights_are_named_when_they_are_missing_or_for_other_classes(
+    shapes: Path, tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = (CONFIG, "--data-root", shapes, "--device", "cpu")
+    assert run(*known, "--weights", "gone.safetensors") == 2
+    assert "gone.safetensors: no such file" in capsys.readouterr().err
+    assert run(*known, "--weights", tiny_weights, "--set", "data.class_names=[round]") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "finds circle, square, triangle, but the data set has round" in line
+
+
+def test_help_answers_without_importing_torch() -> None:
+    code = (
+        f"import runpy, sys; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_path({str(TOOL)!r}, run_name='__main__')\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--metrics" in done.stdout
+    assert done.stdout.endswith("False\n")

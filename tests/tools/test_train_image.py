@@ -1,0 +1,73 @@
+"""The command that trains: from annotations to a falling loss, and how it ends otherwise."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import train_image
+
+from qivis.models.weights import load_weights
+
+TOOL = Path(train_image.__file__)
+CONFIG = TOOL.parents[1] / "configs" / "debug" / "tiny_shapes_image.yaml"
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert train_image.main([str(argument) for argument in arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_tiny_network_learns_the_moving_shapes(
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    arguments = [str(CONFIG), "--data-root", str(shapes), "--out", str(out), "--device", "cpu"]
+    assert train_image.main([*arguments, "--set", "optim.epochs=20"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    first, second, measured = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    assert (first["step"], second["step"], measured["step"]) == (20, 40, 40)
+    assert second["loss"] < 0.9 * first["loss"]
+    parts = sum(value for name, value in first.items() if name.startswith("stage"))
+    assert first["loss"] == pytest.approx(parts, rel=1e-4)
+    assert {"lr", "epoch", "gradient_norm", "seconds_per_step"} <= first.keys()
+    assert second["epoch"] == 20
+    assert {"box/AP", "mask/AP50", "mask/AP/square"} <= measured.keys()
+    _, header = load_weights(out / "model.safetensors")
+    assert header.categories.names == ("circle", "square", "triangle")
+
+    # The folder is not overwritten.
+    assert "--resume goes on" in error_of(capsys, *arguments)
+    assert train_image.main([*arguments, "--set", "optim.epochs=20", "--resume"]) == 0
+
+
+def test_a_bad_config_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text("model: {num_querys: 3}\n")
+    line = error_of(capsys, tmp_path / "bad.yaml")
+    assert line.startswith(f"train_image: {tmp_path / 'bad.yaml'}: ")
+    assert "num_queries" in line
+
+
+def test_missing_data_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = error_of(capsys, CONFIG, "--data-root", tmp_path / "gone", "--out", tmp_path / "run")
+    assert line.startswith(f"train_image: {tmp_path / 'gone'}/annotations/")
+    assert "--data-root" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_bad_override_is_one_line(shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = error_of(capsys, CONFIG, "--data-root", shapes, "--set", "optim.epochs=many")
+    assert "optim.epochs" in line
+
+
+def test_help_answers_without_importing_torch() -> None:
+    code = (
+        f"import runpy, sys; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_path({str(TOOL)!r}, run_name='__main__')\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--resume" in done.stdout
+    assert done.stdout.endswith("False\n")
