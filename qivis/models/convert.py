@@ -1,7 +1,11 @@
-"""Published weights become a qivis weights file; the network is read off the tensors' shapes."""
+"""Weights files of another kind: published ones become the project's own, own ones smaller.
+
+The network of published weights is read off the tensors' shapes.
+"""
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,36 +16,38 @@ from qivis.config.schema import InputConfig, ModelConfig, TrackingConfig
 from qivis.errors import WeightsError
 from qivis.models.build import build_model
 from qivis.models.coco_categories import COCO_CATEGORIES
-from qivis.models.weights import WeightsHeader, load_published, read_published, save_weights
+from qivis.models.queryinst import QueryInst
+from qivis.models.weights import (
+    WeightsHeader,
+    load_published,
+    load_weights,
+    read_published,
+    save_weights,
+)
 
 BACKBONES: Mapping[int, Literal["resnet50", "resnet101"]] = {6: "resnet50", 23: "resnet101"}
 """By the number of blocks in their third stage."""
 
 
-def convert(published: Path, out: Path, *, inference_only: bool) -> None:
-    """Write published weights, trained on COCO, as a qivis weights file in float32.
+def convert(weights: Path, out: Path, *, inference_only: bool, dtype: torch.dtype) -> None:
+    """Write weights as a qivis weights file of another kind.
 
     Args:
-        published: an mmdetection QueryInst checkpoint (version 2 or 3).
+        weights: a mmdetection QueryInst checkpoint (version 2 or 3), trained on COCO, or a qivis
+            weights file (.safetensors).
         out: the file to write.
         inference_only: whether to leave out the mask heads that only training needs.
+        dtype: of the written floating-point weights.
 
     Raises:
-        WeightsError: if the checkpoint cannot be read or is no QueryInst of COCO's 80 classes, or
-            the file cannot be written.
+        WeightsError: if the weights cannot be read, the checkpoint is no QueryInst of COCO's 80
+            classes, or the file cannot be written.
     """
-    state_dict = read_published(published)
-    header = WeightsHeader(
-        model=describe(state_dict, str(published)),
-        input=InputConfig(),
-        tracking=TrackingConfig(),
-        categories=COCO_CATEGORIES,
-        inference_only=inference_only,
-    )
-    model = build_model(header.model, len(header.categories))
-    load_published(model, state_dict)
+    is_own = weights.suffix == ".safetensors"
+    model, header = load_weights(weights) if is_own else _load_published(weights)
+    header = replace(header, inference_only=inference_only or header.inference_only)
     try:
-        save_weights(out, model, header, torch.float32)
+        save_weights(out, model, header, dtype)
     except OSError as error:
         raise WeightsError(f"{out}: cannot be written ({error.strerror})") from error
 
@@ -80,6 +86,20 @@ def describe(state_dict: Mapping[str, Tensor], source: str) -> ModelConfig:
         dynamic_width=dynamic_width,
         box_grid=math.isqrt(flat_width // width),
     )
+
+
+def _load_published(path: Path) -> tuple[QueryInst, WeightsHeader]:
+    state_dict = read_published(path)
+    header = WeightsHeader(
+        model=describe(state_dict, str(path)),
+        input=InputConfig(),
+        tracking=TrackingConfig(),
+        categories=COCO_CATEGORIES,
+        inference_only=False,
+    )
+    model = build_model(header.model, len(header.categories))
+    load_published(model, state_dict)
+    return model, header
 
 
 def _is_third_stage_block(name: str) -> bool:

@@ -26,9 +26,10 @@ class Record:
 
     def to(self, device: torch.device | str) -> Self:
         """The same rows with every tensor on `device`."""
-        return self._with(
-            {name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()}
-        )
+        # Towards the CPU one has to wait: the values may be read at once.
+        may_wait = torch.device(device).type != "cpu"
+        moved = {n: t.to(device, non_blocking=may_wait) for n, t in self._tensors().items()}
+        return self._with(moved)
 
     def _tensors(self) -> dict[str, Tensor]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

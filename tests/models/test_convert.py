@@ -55,7 +55,7 @@ def test_a_deeper_backbone_is_recognised() -> None:
 def test_every_weight_arrives(
     published: Path, state_dict: dict[str, Tensor], tmp_path: Path
 ) -> None:
-    convert(published, tmp_path / "out.safetensors", inference_only=False)
+    convert(published, tmp_path / "out.safetensors", inference_only=False, dtype=torch.float32)
     model, header = load_weights(tmp_path / "out.safetensors")
     arrived = sorted(tensor.double().sum().item() for tensor in model.state_dict().values())
     sent = sorted(tensor.double().sum().item() for tensor in state_dict.values())
@@ -70,8 +70,8 @@ def test_every_weight_arrives(
 def test_weights_for_inference_lack_all_but_the_last_mask_head(
     published: Path, state_dict: dict[str, Tensor], tmp_path: Path
 ) -> None:
-    convert(published, tmp_path / "all.safetensors", inference_only=False)
-    convert(published, tmp_path / "few.safetensors", inference_only=True)
+    convert(published, tmp_path / "all.safetensors", inference_only=False, dtype=torch.float32)
+    convert(published, tmp_path / "few.safetensors", inference_only=True, dtype=torch.float32)
     first_head = [name for name in state_dict if name.startswith("roi_head.mask_head.0.")]
     lacking = len(load_file(tmp_path / "all.safetensors")) - len(
         load_file(tmp_path / "few.safetensors")
@@ -96,7 +96,7 @@ def test_what_is_no_queryinst_is_refused_by_name(
 ) -> None:
     torch.save(content, tmp_path / "in.pth")
     with pytest.raises(WeightsError, match=f"in\\.pth: {message}"):
-        convert(tmp_path / "in.pth", tmp_path / "out.safetensors", inference_only=False)
+        convert(tmp_path / "in.pth", tmp_path / "out.safetensors", inference_only=False, dtype=torch.float32)
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -110,11 +110,24 @@ def test_a_missing_weight_is_named(state_dict: dict[str, Tensor], tmp_path: Path
     some = {name: t for name, t in state_dict.items() if name != "neck.fpn_convs.0.conv.bias"}
     torch.save({"state_dict": some}, tmp_path / "in.pth")
     with pytest.raises(WeightsError, match=r"missing fpn\.output\.0\.bias"):
-        convert(tmp_path / "in.pth", tmp_path / "out.safetensors", inference_only=False)
+        convert(tmp_path / "in.pth", tmp_path / "out.safetensors", inference_only=False, dtype=torch.float32)
 
 
 def test_an_output_that_cannot_be_written_is_named(published: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "out.safetensors"
     with pytest.raises(WeightsError, match=r"out\.safetensors: cannot be written \("):
-        convert(published, out, inference_only=False)
+        convert(published, out, inference_only=False, dtype=torch.float32)
+
+
+def test_own_weights_become_half_as_large(tmp_path: Path, published: Path) -> None:
+    convert(published, tmp_path / "own.safetensors", inference_only=False, dtype=torch.float32)
+    small = tmp_path / "small.safetensors"
+    convert(tmp_path / "own.safetensors", small, inference_only=True, dtype=torch.float16)
+    own, _ = load_weights(tmp_path / "own.safetensors")
+    model, header = load_weights(small)
+    assert header.inference_only
+    assert all(t.dtype == torch.float16 for t in load_file(small).values() if t.is_floating_point())
+    torch.testing.assert_close(
+        model.queries.features.weight, own.queries.features.weight, atol=2e-3, rtol=2e-3
+    )

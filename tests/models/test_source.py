@@ -56,7 +56,7 @@ def test_a_name_brings_the_published_weights_into_their_network() -> None:
 
 
 def test_a_path_brings_the_weights_of_the_file(published: Path, tmp_path: Path) -> None:
-    convert(published, tmp_path / "own.safetensors", inference_only=False)
+    convert(published, tmp_path / "own.safetensors", inference_only=False, dtype=torch.float32)
     model, header = open_weights(tmp_path / "own.safetensors")
     assert sums(model.state_dict()) == sums(small_state_dict())
     assert header.model == SMALL
