@@ -46,3 +46,17 @@ def test_a_broken_last_packet_is_not_passed_over_in_silence(
     with pytest.raises(DecoderStoppedError):
         list(PyavDecoder(path, is_patient=False).frames())
     assert len(list(PyavDecoder(path).frames())) == 39
+
+
+@pytest.mark.parametrize("percent", [50, 60, 70, 80, 90])
+def test_whoever_does_not_complain_has_given_all(make_clip: MakeClip, percent: int) -> None:
+    # What threads are still decoding when an incomplete last packet fails gets lost silently.
+    path = make_clip("clip.flv")
+    content = path.read_bytes()
+    path.write_bytes(content[: percent * len(content) // 100])
+    patient = len(list(PyavDecoder(path).frames()))
+    try:
+        impatient = len(list(PyavDecoder(path, is_patient=False).frames()))
+    except DecoderStoppedError:
+        return
+    assert impatient == patient > 0
