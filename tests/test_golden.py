@@ -5,7 +5,6 @@ mmdetection 3.3.0 (float32, CPU). What each entry means stands in `golden/README
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +57,10 @@ def published_weights() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[QueryInst]:
+def model() -> QueryInst:
     network = build_model(ModelConfig(), num_classes=80)
     load_published(network, published_weights())
-    yield network.eval()
+    return network.eval()
 
 
 @pytest.fixture(scope="module")

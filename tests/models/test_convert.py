@@ -96,7 +96,12 @@ def test_what_is_no_queryinst_is_refused_by_name(
 ) -> None:
     torch.save(content, tmp_path / "in.pth")
     with pytest.raises(WeightsError, match=f"in\\.pth: {message}"):
-        convert(tmp_path / "in.pth", tmp_path / "out.safetensors", inference_only=False, dtype=torch.float32)
+        convert(
+            tmp_path / "in.pth",
+            tmp_path / "out.safetensors",
+            inference_only=False,
+            dtype=torch.float32,
+        )
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -110,7 +115,12 @@ def test_a_missing_weight_is_named(state_dict: dict[str, Tensor], tmp_path: Path
     some = {name: t for name, t in state_dict.items() if name != "neck.fpn_convs.0.conv.bias"}
     torch.save({"state_dict": some}, tmp_path / "in.pth")
     with pytest.raises(WeightsError, match=r"missing fpn\.output\.0\.bias"):
-        convert(tmp_path / "in.pth", tmp_path / "out.safetensors", inference_only=False, dtype=torch.float32)
+        convert(
+            tmp_path / "in.pth",
+            tmp_path / "out.safetensors",
+            inference_only=False,
+            dtype=torch.float32,
+        )
 
 
 def test_an_output_that_cannot_be_written_is_named(published: Path, tmp_path: Path) -> None:
