@@ -88,3 +88,15 @@ def test_every_form_of_a_segmentation_gives_the_same_mask(segmentation):
 def test_a_segmentation_that_is_none_says_why(segmentation, message):
     with pytest.raises(ValueError, match=message):
         rle.from_segmentation(segmentation, (5, 7))
+
+
+def test_areas_and_shared_pixels_are_counted_exactly() -> None:
+    masks = torch.zeros(3, 5, 7, dtype=torch.bool)
+    masks[0, :, :3] = True  # 15 pixels
+    masks[1, 2:, 1:] = True  # 18 pixels, 6 of them shared
+    first, second, nothing = rle.encode(masks)
+    assert rle.areas([first, second, nothing]).tolist() == [15, 18, 0]
+    assert rle.areas([]).tolist() == []
+    shared = rle.intersections([first, nothing], [second, first, nothing])
+    assert shared.tolist() == [[6, 15, 0], [0, 0, 0]]
+    assert rle.intersections([], [first]).shape == (0, 1)
