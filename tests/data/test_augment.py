@@ -114,6 +114,14 @@ def test_scale_jitter_stays_on_the_canvas_with_tight_boxes() -> None:
     assert sides.count(40) > 10
 
 
+def test_slivers_are_left_out() -> None:
+    objects = rectangles(SIZE, [(0, 0, 4, 4), (10, 10, 15, 13)], [0, 1])  # 16 and 15 pixels
+    sample = Sample(noise(SIZE), objects, torch.zeros(0, 4))
+    config = AugmentConfig(canvas_side=72, jitter_range=(1.0, 1.0), flip_probability=0.0)
+    (changed,) = augment((sample,), config, np.random.default_rng(0), another=clip_of)
+    assert changed.targets.labels.tolist() == [0]
+
+
 def test_pasted_objects_belong_to_the_other_picture() -> None:
     objects = rectangles(SIZE, [(10, 10, 60, 40)], [9])
     red = torch.tensor([200, 0, 0], dtype=torch.uint8)[:, None, None].expand(3, *SIZE)

@@ -70,9 +70,9 @@ def test_gradients_are_those_of_torchvision(sampling_ratio: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "stride"), [(20, 4), (111, 4), (112, 8), (223, 8), (224, 16), (448, 32), (4000, 32)]
+    ("side", "stride"), [(20, 4), (111.9, 4), (112, 8), (223, 8), (224, 16), (448, 32), (4000, 32)]
 )
-def test_large_boxes_are_pooled_from_coarse_levels(side: int, stride: int) -> None:
+def test_large_boxes_are_pooled_from_coarse_levels(side: float, stride: int) -> None:
     pyramid = [torch.full((1, 1, 64 // s, 64 // s), float(s)) for s in STRIDES]
     boxes = torch.tensor([[32 - side / 2, 32 - side / 2, 32 + side / 2, 32 + side / 2]])
     pooled = roi_align_pyramid(
