@@ -23,6 +23,7 @@ from qivis.tracking.affinity import (
 from qivis.tracking.memory import TrackMemory, advance, extend, newborn, refresh
 
 BOX_MARGIN = 0.5  # share of its side by which a box is grown on each side before it is compared
+RECENT_FRAMES = 5  # a track that is unseen for longer has to be found again by a strong detection
 BLIND_OVERLAP = 0.2  # what the place says of a track that has been unseen for long: little
 
 Similarity = Callable[[Detections, TrackMemory], Tensor]
@@ -72,7 +73,8 @@ class Tracker:
         seen = _without_masks(detections)[rows]
         memory = newborn(seen[:0], 0) if self._memory is None else self._memory
         memory = advance(memory, self._memory_frames)
-        owners = match_greedily(self._similarity(seen, memory), self._match_similarity)
+        similarity = self._similarity(seen, memory) * _may_continue(seen, memory, self._birth_score)
+        owners = match_greedily(similarity, self._match_similarity)
         born = (owners < 0) & (seen.scores >= self._birth_score)
         number = int(born.sum())
         owners[born] = torch.arange(len(memory), len(memory) + number)
@@ -137,6 +139,16 @@ def query_similarity(
     place = trust * overlap + (1 - trust) * BLIND_OVERLAP
     alike = appearance_weight * looks + (1 - appearance_weight) * place
     return alike.clamp(min=0) * bi_softmax(alike, temperature)
+
+
+def _may_continue(detections: Detections, memory: TrackMemory, birth_score: float) -> Tensor:
+    """(N, M) bool: a weak detection may carry a track on where it was, but not bring one back.
+
+    Noise looks like anything. ByteTrack's second round, too, matches weak detections by place.
+    """
+    is_strong = (detections.scores >= birth_score)[:, None]
+    is_near = buffered_box_iou(detections.boxes, memory.boxes, BOX_MARGIN) > 0
+    return is_strong | (is_near & (memory.ages <= RECENT_FRAMES))
 
 
 def _without_masks(detections: Detections) -> Detections:

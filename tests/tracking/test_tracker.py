@@ -7,7 +7,7 @@ from qivis.config.schema import TrackingConfig
 from qivis.structures import Detections
 from qivis.tracking import build_tracker
 from qivis.tracking.memory import newborn
-from qivis.tracking.tracker import query_similarity
+from qivis.tracking.tracker import RECENT_FRAMES, query_similarity
 
 SIZE = (100, 200)
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
@@ -98,6 +98,19 @@ def test_low_scores_continue_a_track_but_do_not_start_one():
     low = (CONFIG.keep_score + CONFIG.birth_score) / 2
     frames = [frame(seen(10, score=s)) for s in (low, CONFIG.birth_score, low, low)]
     assert ids_of(frames) == [[], [0], [0], [0]]
+
+
+WEAK = (CONFIG.keep_score + CONFIG.birth_score) / 2
+
+
+def test_a_weak_detection_elsewhere_does_not_carry_a_track_away():
+    assert ids_of([frame(seen(10)), frame(seen(150, score=WEAK))])[-1] == []
+
+
+@pytest.mark.parametrize(("absence", "expected"), [(RECENT_FRAMES - 1, [0]), (RECENT_FRAMES, [])])
+def test_a_weak_detection_does_not_bring_a_track_back_after_long(absence, expected):
+    frames = [frame(seen(10)), *[frame()] * absence, frame(seen(10, score=WEAK))]
+    assert ids_of(frames)[-1] == expected
 
 
 def test_scores_too_low_to_look_at_continue_nothing():
