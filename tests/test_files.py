@@ -35,6 +35,14 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_who_is_reading_the_file_before_reads_it_to_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with path.open() as reader:
+        write_atomically(path, b"after")
+        assert reader.read() == "before"
+
+
 def test_everybody_may_read_a_file(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a.txt", b"")
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644

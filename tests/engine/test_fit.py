@@ -9,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from qivis.data.loader import BatchOrder, Shard, training_loader
 from qivis.engine.checkpoint import STATE_FILE
 from qivis.engine.fit import WEIGHTS_FILE, Run, fit
 from qivis.engine.image_run import build_image_run
+from qivis.engine.optim import build_optimizer
 from qivis.errors import DataError, QivisError, WeightsError
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import load_weights
@@ -82,6 +84,33 @@ def test_a_resumed_run_ends_bit_for_bit_like_one_that_never_stopped(
     assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
     assert [line["step"] for line in lines_of(whole.folder)] == [2, 4, 6]
     assert [line["step"] for line in lines_of(resumed.folder)] == [2, 4, 6]
+
+
+def test_a_step_follows_the_mean_gradient_of_its_forward_passes(
+    shapes: Path, tmp_path: Path
+) -> None:
+    # One step of two passes over three clips each, and nothing clipped.
+    overrides = (
+        "optim.epochs=1",
+        "optim.batch_size=6",
+        "optim.accumulate=2",
+        "optim.clip_norm=1e9",
+    )
+    fit(replace(build(shapes, tmp_path, *overrides), evaluate=counting([])), resume=False)
+    state = torch.load(tmp_path / STATE_FILE, weights_only=True)["optimizer"]["state"]
+
+    run = build(shapes, tmp_path, *overrides)
+    optim = run.config.optim
+    order = BatchOrder(run.clips.is_wide(), optim, first_step=0, shard=Shard())
+    run.training.train()
+    for batch in training_loader(run.clips, order, workers=0):
+        (sum(run.training(batch).values()) / 2).backward()
+    groups = build_optimizer(run.model, optim).param_groups
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    for index, parameter in enumerate(parameters):
+        # After one step Adam remembers a tenth of the gradient.
+        expected = 0.1 * parameter.grad
+        assert torch.allclose(state[index]["exp_avg"], expected, rtol=1e-3, atol=1e-6)
 
 
 def test_the_mean_of_the_weights_is_what_is_measured_and_stored(
