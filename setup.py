@@ -43,6 +43,7 @@ setup(
         "dev": [
             *TRAIN_NANO,
             "hypothesis>=6.100",
+            "matplotlib>=3.8",  # carries a photograph of the demo clip
             "mypy>=2.4,<3",
             "pytest>=8.3",
             "ruff~=0.17.6",  # the formatter's style changes between minor versions
