@@ -87,7 +87,8 @@ class Pictures:
 class Course:
     """Where something is over time, eased from one waypoint to the next.
 
-    waypoints: (W, 5), x and y in pixels, log of the scale, degrees, log of width over height.
+    waypoints: (W, 5), x and y in pixels, log of the scale, degrees clockwise, log of width over
+        height.
     """
 
     waypoints: NDArray[np.float64]
@@ -195,7 +196,7 @@ def draw_scene(pictures: Pictures, settings: Settings, rng: np.random.Generator)
     low, high = settings.objects
     count = int(rng.integers(low, high + 1))
     groups = list(pictures.candidates.values())
-    cast = _draw_look_alikes(groups[int(rng.integers(len(groups)))], count - 1, rng)
+    cast = draw_look_alikes(groups[int(rng.integers(len(groups)))], count - 1, rng)
     while len(cast) < count:
         # The same object twice could not be told apart; that is left to very small sets.
         unused = [[candidate for candidate in group if candidate not in cast] for group in groups]
@@ -206,10 +207,43 @@ def draw_scene(pictures: Pictures, settings: Settings, rng: np.random.Generator)
     height, width = settings.size
     meeting_place = rng.uniform(0.25, 0.75, 2) * [width, height]
     for index in rng.permutation(len(cast)).tolist():
-        cutout = _cut_out(pictures.dataset, cast[index])
+        cutout = cut_out(pictures.dataset, cast[index])
         picture, course = _set_off(cutout, meeting_place, settings, rng)
         layers.append(Layer(picture, course, cast[index].picture, cast[index].label))
     return layers
+
+
+def draw_look_alikes(
+    candidates: Sequence[Candidate], most: int, rng: np.random.Generator
+) -> list[Candidate]:
+    """Objects of one class, all different; often from one picture, where they look most alike."""
+    order = [candidates[index] for index in rng.permutation(len(candidates)).tolist()]
+    if rng.random() < SIBLING_SHARE:
+        picture = order[0].picture
+        order.sort(key=lambda candidate: candidate.picture != picture)
+    return order[: max(1, most)]
+
+
+def send_out(
+    places: NDArray[np.float64], radius: float, width: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """(W, 2) places, some of them moved out of sight over the nearer side; one stays."""
+    is_outside = rng.random(len(places)) < OUTSIDE_SHARE
+    is_outside[int(rng.integers(len(places)))] = False
+    beyond = np.where(places[:, 0] > width / 2, width + radius, -radius)
+    return np.column_stack([np.where(is_outside, beyond, places[:, 0]), places[:, 1]])
+
+
+def cut_out(dataset: CocoImages, candidate: Candidate) -> Image.Image:
+    """RGBA: what is inside the mask, less its outermost pixels, which often show the background."""
+    (sample,) = dataset[candidate.picture]
+    row = sample.targets.ids.tolist().index(candidate.annotation)
+    mask = Image.fromarray(sample.targets.masks[row].numpy().astype(np.uint8) * 255)
+    alpha = mask.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(0.7))
+    picture = Image.fromarray(sample.image.permute(1, 2, 0).contiguous().numpy())
+    picture.putalpha(alpha)
+    x1, y1, x2, y2 = mask.getbbox() or (0, 0, *mask.size)
+    return picture.crop((x1 - 2, y1 - 2, x2 + 2, y2 + 2))
 
 
 def expose(
@@ -230,17 +264,6 @@ def expose(
         visible[row] = coverages[-1][row] & ~hidden
         hidden |= coverages[-1][row]
     return (total // len(moments)).astype(np.uint8), visible
-
-
-def _draw_look_alikes(
-    candidates: Sequence[Candidate], most: int, rng: np.random.Generator
-) -> list[Candidate]:
-    """Objects of one class, all different; often from one picture, where they look most alike."""
-    order = [candidates[index] for index in rng.permutation(len(candidates)).tolist()]
-    if rng.random() < SIBLING_SHARE:
-        picture = order[0].picture
-        order.sort(key=lambda candidate: candidate.picture != picture)
-    return order[: max(1, most)]
 
 
 def _draw_background(pictures: Pictures, settings: Settings, rng: np.random.Generator) -> Layer:
@@ -273,7 +296,7 @@ def _set_off(
     count = 2 + settings.length // FRAMES_PER_STRETCH
     places = _draw_places(count, meeting_place, settings.size, rng)
     waypoints = [
-        _send_out(places, math.hypot(*size) / 2, settings.size[1], rng),
+        send_out(places, math.hypot(*size) / 2, settings.size[1], rng),
         np.log(rng.uniform(SHRINKAGE, 1.0, (count, 1))),
         rng.uniform(-LARGEST_ANGLE, LARGEST_ANGLE, (count, 1)),
         rng.uniform(-LARGEST_STRETCH, LARGEST_STRETCH, (count, 1)),
@@ -295,28 +318,6 @@ def _draw_places(
         step = rng.uniform(-LONGEST_STEP, LONGEST_STEP, 2) * sides
         places.append((places[-1] + pull + step).clip(0.1 * sides, 0.9 * sides))
     return np.array(places)
-
-
-def _send_out(
-    places: NDArray[np.float64], radius: float, width: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """(W, 2) places, some of them moved out of sight over the nearer side; one stays."""
-    is_outside = rng.random(len(places)) < OUTSIDE_SHARE
-    is_outside[int(rng.integers(len(places)))] = False
-    beyond = np.where(places[:, 0] > width / 2, width + radius, -radius)
-    return np.column_stack([np.where(is_outside, beyond, places[:, 0]), places[:, 1]])
-
-
-def _cut_out(dataset: CocoImages, candidate: Candidate) -> Image.Image:
-    """RGBA: what is inside the mask, less its outermost pixels, which often show the background."""
-    (sample,) = dataset[candidate.picture]
-    row = sample.targets.ids.tolist().index(candidate.annotation)
-    mask = Image.fromarray(sample.targets.masks[row].numpy().astype(np.uint8) * 255)
-    alpha = mask.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(0.7))
-    picture = Image.fromarray(sample.image.permute(1, 2, 0).contiguous().numpy())
-    picture.putalpha(alpha)
-    x1, y1, x2, y2 = mask.getbbox() or (0, 0, *mask.size)
-    return picture.crop((x1 - 2, y1 - 2, x2 + 2, y2 + 2))
 
 
 def _picture(dataset: CocoImages, position: int) -> Image.Image:

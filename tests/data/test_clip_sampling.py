@@ -41,6 +41,8 @@ def test_a_short_video_repeats_frames(length: int, count: int, rng: np.random.Ge
     assert len(frames) == count
     assert set(frames) == set(range(length))
     assert list(frames) == sorted(frames)
+    shares = [frames.count(index) for index in range(length)]
+    assert max(shares) - min(shares) <= 1
 
 
 def test_time_runs_backwards_as_often_as_asked(rng: np.random.Generator) -> None:

@@ -39,6 +39,13 @@ def test_a_view_beside_the_middle_shows_things_moved_and_black_beyond_the_border
     assert after.ignored.tolist() == [[5, 1, 8, 4]]
 
 
+def test_objects_at_the_border_end_there_and_regions_out_of_view_are_left_out() -> None:
+    after = show(sample(), View((12.0, 4.0), zoom=1, angle=0), SIZE)
+    assert after.targets.ids.tolist() == [2]
+    assert after.targets.boxes.tolist() == [[4, 0, 6, 1]]
+    assert after.ignored.shape == (0, 4)
+
+
 def test_a_zoomed_view_shows_things_larger() -> None:
     after = show(sample(), View((3.0, 2.0), zoom=2, angle=0), (8, 12))
     assert after.targets.boxes.tolist() == [[4, 2, 10, 8]]

@@ -61,15 +61,15 @@ def mask_of(value: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("form", [POLYGON, NUMBERS, STRING], ids=["polygon", "numbers", "string"])
 def test_every_form_of_mask_is_read(tmp_path: Path, form: Any) -> None:
-    (video,) = read(tmp_path, official(None, form, EMPTY))
+    (video,) = read(tmp_path, official(None, form, EMPTY, []))
     (thing,) = video.objects
     assert (video.id, video.size) == (9, SIZE)
-    assert video.file_names == ("v/0.jpg", "v/1.jpg", "v/2.jpg")
+    assert video.file_names == ("v/0.jpg", "v/1.jpg", "v/2.jpg", "v/3.jpg")
     assert (thing.id, thing.label, thing.is_crowd) == (3, 1, False)
     assert thing.masks[0] is None
     assert torch.equal(mask_of(thing.masks[1]), SQUARE)
-    assert thing.masks[2] is None  # a mask without pixels is none
-    assert thing.areas == (None, 4, None)
+    assert thing.masks[2:] == (None, None)  # a mask without pixels or polygons is none
+    assert thing.areas == (None, 4, None, None)
 
 
 def test_areas_are_those_that_the_file_states(tmp_path: Path) -> None:

@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 from make_pasted_clips import (
+    Candidate,
     Course,
     Layer,
     Settings,
+    cut_out,
+    draw_look_alikes,
     draw_scene,
     expose,
     find_pictures,
     is_worth_cutting_out,
     main,
+    make_split,
+    send_out,
 )
 from PIL import Image, ImageDraw
 
@@ -136,6 +141,17 @@ def test_the_same_seed_gives_the_same_files(made: Path, pictures: Path, tmp_path
     assert not any((made / f).read_bytes() == (tmp_path / "other" / f).read_bytes() for f in files)
 
 
+def test_another_seed_gives_other_videos_of_the_same_pictures(
+    pictures: Path, tmp_path: Path
+) -> None:
+    found = find_pictures(CocoImages(pictures, pictures / "a.json"), range(16))
+    one, other = (
+        make_split(tmp_path, "train", found, 1, Settings((36, 64), 2, (2, 2), seed))
+        for seed in (0, 1)
+    )
+    assert one["annotations"] != other["annotations"]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -171,6 +187,38 @@ def test_a_scene_has_no_object_twice(pictures: Path) -> None:
         assert max(labels.count(0), labels.count(1)) >= 4  # look-alikes
 
 
+def test_a_cutout_is_the_object_without_its_outermost_pixels(pictures: Path) -> None:
+    cutout = cut_out(CocoImages(pictures, pictures / "a.json"), Candidate(0, 101, 0))
+    inside = np.asarray(cutout.getchannel("A")) >= 128
+    assert inside.sum() == pytest.approx(np.pi * 29**2, rel=0.03)
+    assert (np.asarray(cutout)[inside, :3] == COLORS[4]).all()
+
+
+def test_look_alikes_are_different_and_often_of_one_picture() -> None:
+    pair = [Candidate(7, 70, 0), Candidate(7, 71, 0)]
+    candidates = [*pair, *(Candidate(picture, picture, 0) for picture in range(6))]
+    together = 0
+    for seed in range(200):
+        cast = draw_look_alikes(candidates, 3, np.random.default_rng(seed))
+        assert len(set(cast)) == 3
+        first, second = (candidate.picture for candidate in cast[:2])
+        together += first == second
+    # In a quarter of the draws the first is one of the pair; its sibling follows in every second
+    # of these, and else by chance in one of seven.
+    assert together == pytest.approx(200 * (1 / 4) * (1 / 2 + 1 / 14), abs=10)
+
+
+def test_places_out_of_sight_are_beyond_the_nearer_side_and_never_all() -> None:
+    places = np.array([[10.0, 5.0], [40.0, 6.0], [60.0, 7.0]])
+    seen = set()
+    for seed in range(300):
+        moved = send_out(places, 8.0, 64, np.random.default_rng(seed))
+        assert (moved[:, 1] == places[:, 1]).all()
+        assert (moved == places).all(axis=1).any()
+        seen |= {(row, x) for row, x in enumerate(moved[:, 0].tolist())}
+    assert seen == {(0, 10.0), (0, -8.0), (1, 40.0), (1, 72.0), (2, 60.0), (2, 72.0)}
+
+
 def disc(color: tuple[int, int, int]) -> Image.Image:
     picture = Image.new("RGBA", (20, 20), (*color, 0))
     ImageDraw.Draw(picture).ellipse((0, 0, 19, 19), (*color, 255))
@@ -195,6 +243,37 @@ def test_later_layers_hide_earlier_ones() -> None:
     assert frame[20, 20].tolist() == [0, 255, 0]
     assert frame[20, 34].tolist() == [0, 0, 255]
     assert frame[0, 0].tolist() == [9, 9, 9]
+
+
+def bar() -> Image.Image:
+    """20 x 8 pixels, the left half red and the right half green."""
+    picture = Image.new("RGBA", (20, 8), (255, 0, 0, 255))
+    picture.paste((0, 255, 0, 255), (10, 0, 20, 8))
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("change", "box", "red", "green"),
+    [
+        ((0, 0, 0), (20, 16, 40, 24), (25, 20), (35, 20)),
+        ((0, 90, 0), (26, 10, 34, 30), (30, 15), (30, 25)),
+        ((np.log(0.5), 0, 0), (25, 18, 35, 22), (27, 20), (33, 20)),
+        ((0, 0, np.log(4)), (10, 18, 50, 22), (15, 20), (45, 20)),
+    ],
+    ids=["as it is", "turned clockwise", "half as large", "twice as wide, half as high"],
+)
+def test_an_object_is_turned_scaled_and_stretched_about_its_centre(
+    change: tuple[float, float, float],
+    box: tuple[int, int, int, int],
+    red: tuple[int, int],
+    green: tuple[int, int],
+) -> None:
+    course = Course(np.array([[30.0, 20.0, *change]] * 2))
+    background = Layer(Image.new("RGB", (60, 40)), resting(30, 20), 0, -1)
+    frame, visible = expose([background, Layer(bar(), course, 0, 0)], 0, Settings((40, 60), 1))
+    assert Image.fromarray(visible[0]).getbbox() == box
+    assert frame[red[1], red[0]].tolist() == [255, 0, 0]
+    assert frame[green[1], green[0]].tolist() == [0, 255, 0]
 
 
 @pytest.mark.parametrize("place", [(-30, 20), (90, 20), (30, -30), (30, 70), (500, 500)])
