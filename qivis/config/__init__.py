@@ -6,6 +6,7 @@
 from qivis.config.load import load_config
 from qivis.config.schema import (
     AugmentConfig,
+    ClipConfig,
     DataConfig,
     ExperimentConfig,
     InputConfig,
@@ -19,6 +20,7 @@ from qivis.config.typed import from_dict, to_dict
 
 __all__ = [
     "AugmentConfig",
+    "ClipConfig",
     "DataConfig",
     "ExperimentConfig",
     "InputConfig",

@@ -22,6 +22,11 @@ class ModelConfig:
     box_grid, mask_grid: side of the RoI grid of the box branch and of the mask branch.
     sampling_ratio: RoIAlign samples along each side of a bin.
     mask_norm: normalisation in the mask head; `batch` as published, `group` for small batches.
+    association: what makes the embedding by which an object is recognised in other frames: `none`
+        (its query, as it is), `mlp` (three layers on the query: IDOL, CTVIS), `dynamic_conv` (the
+        query filters the features of its box: QueryTrack) or `masktrack` (two layers on the
+        features of its box: MaskTrack R-CNN).
+    embedding_width: E, of a learned embedding.
     """
 
     backbone: Literal["resnet50", "resnet101", "efficientnet_lite0"] = "resnet50"
@@ -36,6 +41,8 @@ class ModelConfig:
     mask_grid: int = 14
     sampling_ratio: int = 2
     mask_norm: Literal["batch", "group"] = "batch"
+    association: Literal["none", "mlp", "dynamic_conv", "masktrack"] = "none"
+    embedding_width: int = 256
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,24 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """A COCO-format set: `images` folder and `annotations` file, relative to the data root."""
+    """A data set, or a part of one.
+
+    images, annotations: its folder of pictures and its annotation file, below the data root.
+    kind: `images` in COCO format, or `videos` in YouTube-VIS, OVIS or CocoVID format.
+    repeat: how often each of its clips is seen in an epoch; of 0.25 a quarter of them, another one
+        in each epoch. The sets of a training have their proportions from it. A picture is one
+        clip, and so is every frame of a video that shows an object, with frames around it.
+    coco_classes: for COCO pictures among videos of these classes; objects of classes that these
+        do not know are left out.
+    """
 
     images: str
     annotations: str
+    kind: Literal["images", "videos"] = "images"
+    repeat: float = 1.0
+    coco_classes: Literal["as they are", "youtube_vis_2019", "youtube_vis_2021", "ovis"] = (
+        "as they are"
+    )
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,21 @@ class DataConfig:
     ignore_regions: bool = False
     keep_empty: bool = False
     min_side: int = 32
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """Which frames of a video make up a training clip; of a picture, how many views.
+
+    length: T, frames.
+    reach: the farthest that a frame is from the clip's key frame, in frames (IDOL: 10; MaskTrack
+        R-CNN: any distance).
+    reverse_probability: of a clip running backwards.
+    """
+
+    length: int = 2
+    reach: int = 10
+    reverse_probability: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -121,6 +157,8 @@ class LossConfig:
 
     focal, l1, giou: on class, box corners (as a share of the image) and box overlap.
     dice: on masks.
+    contrastive, cosine: on embeddings of objects in different frames (IDOL: 2 and 3).
+    track_match: on those of the `masktrack` form instead (MaskTrack R-CNN: 1).
     proposal_class, proposal_giou: on the dense head of featurized queries.
 
     Featurized queries see only what is near them, and there are few to learn from:
@@ -135,6 +173,9 @@ class LossConfig:
     l1: float = 5.0
     giou: float = 2.0
     dice: float = 8.0
+    contrastive: float = 2.0
+    cosine: float = 3.0
+    track_match: float = 1.0
     proposal_class: float = 1.0
     proposal_giou: float = 2.0
     least_overlap: float = 0.0
@@ -154,6 +195,7 @@ class OptimConfig:
         lowers it to 1 % over the whole run.
     warmup_steps, warmup_factor: the lr rises linearly from factor * lr.
     ema_decay: of the running mean of the weights that is evaluated and shipped; 0 turns it off.
+    learn: `everything`, or only the `association` head: then detections stay exactly as they were.
     precision: of the matrix work under autocast; weights stay float32.
     seed: of every random draw.
     workers: processes that load data.
@@ -173,6 +215,7 @@ class OptimConfig:
     warmup_steps: int = 1000
     warmup_factor: float = 0.001
     ema_decay: float = 0.0
+    learn: Literal["everything", "association"] = "everything"
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
     workers: int = 2
@@ -216,6 +259,7 @@ class ExperimentConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     input: InputConfig = field(default_factory=InputConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)

@@ -1,4 +1,4 @@
-"""Random changes of a training clip. One draw serves all of its frames.
+"""Random changes of a training clip: of one geometry for all of its frames, of a colour for each.
 
 The published recipe (multi-scale resize, DETR's crop), or scale jitter on a square canvas with
 copy-paste (Ghiasi et al. 2021) for training on little data.
@@ -127,14 +127,13 @@ def _recolor(clip: Clip, strength: float, rng: np.random.Generator) -> Clip:
     """Brightness, contrast and saturation within 1 +- 0.6 * strength, hue within 5 %."""
     if not strength:
         return clip
+    return tuple(replace(s, image=_changed_color(s.image, strength, rng)) for s in clip)
+
+
+def _changed_color(image: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
     brightness, contrast, saturation = 1 + rng.uniform(-0.6, 0.6, size=3) * strength
-    hue = float(rng.uniform(-0.05, 0.05)) * strength
-
-    def changed(image: Tensor) -> Tensor:
-        image = functional.adjust_brightness(image, float(brightness))
-        image = functional.adjust_contrast(image, float(contrast))
-        image = functional.adjust_saturation(image, float(saturation))
-        recolored: Tensor = functional.adjust_hue(image, hue)
-        return recolored
-
-    return tuple(replace(sample, image=changed(sample.image)) for sample in clip)
+    image = functional.adjust_brightness(image, float(brightness))
+    image = functional.adjust_contrast(image, float(contrast))
+    image = functional.adjust_saturation(image, float(saturation))
+    recolored: Tensor = functional.adjust_hue(image, float(rng.uniform(-0.05, 0.05)) * strength)
+    return recolored

@@ -3,32 +3,18 @@
 import numpy as np
 
 
-def draw_reference(key: int, length: int, reach: int, rng: np.random.Generator) -> int:
-    """Another frame near a key frame, before or after it.
-
-    Args:
-        key: the key frame, in [0, length).
-        length: frames of the video.
-        reach: the farthest distance from the key frame (IDOL: 10, MaskTrack R-CNN: any).
-        rng: of the draw.
-
-    Returns:
-        A frame in [key - reach, key + reach]; the key frame itself where there is no other.
-    """
-    others = [index for index in _window(key, length, reach) if index != key]
-    return int(rng.choice(others)) if others else key
-
-
 def draw_frames(
     key: int, length: int, count: int, reach: int, rng: np.random.Generator
 ) -> tuple[int, ...]:
     """T frames around a key frame, the key frame among them, in time order.
 
+    Of two frames neither is the reference of the other: the losses are the same both ways.
+
     Args:
         key: the key frame, in [0, length).
         length: frames of the video.
         count: T.
-        reach: the farthest distance from the key frame.
+        reach: the farthest distance from the key frame (IDOL: 10, MaskTrack R-CNN: any).
         rng: of the draw.
 
     Returns:

@@ -4,7 +4,7 @@ There is no state to save: a run that is resumed at step n asks for batch n. Eve
 sample comes from (seed, epoch, index), so any number of workers gives the same samples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from qivis.config.schema import AugmentConfig, OptimConfig
 from qivis.data.augment import augment
-from qivis.data.coco import CocoImages
+from qivis.data.clip_sources import ClipSource
 from qivis.errors import ConfigError
 from qivis.structures import Batch, Clip
 
@@ -27,37 +27,56 @@ class SampleKey:
 
 
 class TrainingClips(Dataset[Clip]):
-    """The trainable clips of several sets, augmented."""
+    """The clips of several sources, augmented."""
 
     def __init__(
-        self, entries: Sequence[tuple[CocoImages, int]], config: AugmentConfig, seed: int
+        self, sources: Sequence[tuple[ClipSource, float]], config: AugmentConfig, seed: int
     ) -> None:
-        """Args: entries: each a set and a position in it. seed: of every random draw."""
-        self._entries = entries
+        """Args: sources: each with how often an epoch sees its clips. seed: of every draw."""
+        self._sources = sources
         self._config = config
         self._seed = seed
+        self._entries = 0, self._draw_entries(epoch=0)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries[1])
 
     def __getitem__(self, key: SampleKey) -> Clip:
-        """The clip of a key, changed as the key's own random draws say."""
+        """The clip of a key, drawn and changed as the key's own random draws say."""
         rng = np.random.default_rng((self._seed, key.epoch, key.index))
+        entries = self._entries_of(key.epoch)
+
+        def clip(index: int) -> Clip:
+            source, position = entries[index]
+            return self._sources[source][0].clip(position, rng)
+
         return augment(
-            self._clip(key.index),
+            clip(key.index),
             self._config,
             rng,
-            another=lambda: self._clip(int(rng.integers(len(self)))),
+            another=lambda: clip(int(rng.integers(len(self)))),
         )
 
-    def is_wide(self) -> list[bool]:
-        """For each clip, whether it is wider than high."""
-        sizes = [part.size(index) for part, index in self._entries]
+    def is_wide(self, epoch: int) -> list[bool]:
+        """For each clip of an epoch, whether it is wider than high."""
+        sizes = [self._sources[part][0].size(index) for part, index in self._entries_of(epoch)]
         return [width > height for height, width in sizes]
 
-    def _clip(self, index: int) -> Clip:
-        part, position = self._entries[index]
-        return part[position]
+    def _entries_of(self, epoch: int) -> list[tuple[int, int]]:
+        if self._entries[0] != epoch:
+            self._entries = epoch, self._draw_entries(epoch)
+        return self._entries[1]
+
+    def _draw_entries(self, epoch: int) -> list[tuple[int, int]]:
+        """Source and position of each clip of an epoch; of every epoch equally many."""
+        entries = []
+        for part, (source, repeat) in enumerate(self._sources):
+            whole, rest = divmod(round(repeat * len(source)), len(source))
+            rng = np.random.default_rng((self._seed, epoch, part))
+            positions = [*range(len(source))] * whole
+            positions += rng.permutation(len(source))[:rest].tolist()
+            entries += [(part, position) for position in positions]
+        return entries
 
 
 @dataclass(frozen=True)
@@ -72,9 +91,21 @@ class BatchOrder(Sampler[list[SampleKey]]):
     """The keys of one process's forward passes, from a step on, over all epochs."""
 
     def __init__(
-        self, is_wide: Sequence[bool], config: OptimConfig, *, first_step: int, shard: Shard
+        self,
+        is_wide: Callable[[int], Sequence[bool]],
+        config: OptimConfig,
+        *,
+        first_step: int,
+        shard: Shard,
     ) -> None:
         """Check the batch size.
+
+        Args:
+            is_wide: of an epoch, whether each of its clips is wider than high; every epoch has
+                equally many.
+            config: sizes, epochs, seed.
+            first_step: from which the order begins.
+            shard: this process's.
 
         Raises:
             ConfigError: if a batch cannot be shared out in equal parts.
@@ -92,7 +123,7 @@ class BatchOrder(Sampler[list[SampleKey]]):
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in which every clip is seen once."""
-        return -(-len(self._is_wide) // self._config.batch_size)
+        return -(-len(self._is_wide(0)) // self._config.batch_size)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         config, per_epoch = self._config, self.steps_per_epoch
@@ -100,7 +131,8 @@ class BatchOrder(Sampler[list[SampleKey]]):
         for step in range(self._first_step, config.epochs * per_epoch):
             epoch, position = divmod(step, per_epoch)
             if position == 0 or step == self._first_step:
-                batches = epoch_batches(self._is_wide, config.batch_size, config.seed, epoch)
+                is_wide = self._is_wide(epoch)
+                batches = epoch_batches(is_wide, config.batch_size, config.seed, epoch)
             keys = [SampleKey(epoch, index) for index in batches[position]]
             for part in range(config.accumulate):
                 yield keys[part * self._shard.count + self._shard.rank :: parts]

@@ -1,54 +1,124 @@
 """The data sets that a config names, opened below a data root."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from qivis.config.schema import DataConfig, SourceConfig
+from qivis.config.schema import ClipConfig, DataConfig, SourceConfig
+from qivis.data.clip_sources import ClipSource, MovedClips, StillClips, VideoClips
 from qivis.data.coco import CocoImages
+from qivis.data.pseudo_clips import label_map
+from qivis.data.vis_categories import (
+    COCO_TO_OVIS,
+    COCO_TO_YOUTUBE_VIS_2019,
+    COCO_TO_YOUTUBE_VIS_2021,
+    OVIS,
+    YOUTUBE_VIS_2019,
+    YOUTUBE_VIS_2021,
+)
+from qivis.data.youtube_vis import YouTubeVis
 from qivis.errors import DataError
+from qivis.structures import Categories
+
+_MAPPED: Mapping[str, tuple[Categories, Mapping[int, int]]] = {
+    "youtube_vis_2019": (YOUTUBE_VIS_2019, COCO_TO_YOUTUBE_VIS_2019),
+    "youtube_vis_2021": (YOUTUBE_VIS_2021, COCO_TO_YOUTUBE_VIS_2021),
+    "ovis": (OVIS, COCO_TO_OVIS),
+}
 
 
-def training_sets(config: DataConfig, root: Path) -> list[CocoImages]:
-    """The sets to train on, all with the same classes.
+def training_sources(
+    config: DataConfig, clip: ClipConfig | None, root: Path
+) -> tuple[Categories, list[tuple[ClipSource, float]]]:
+    """The sets to train on.
+
+    Args:
+        config: which sets.
+        clip: how many frames a clip has, and from where; None for training on single pictures.
+        root: the data root.
+
+    Returns:
+        The classes that all sets have in common; each set with how often an epoch sees its clips.
 
     Raises:
-        DataError: if a file is missing, or two sets have different classes.
+        DataError: if a file is missing or damaged, two sets have different classes, there are
+            videos where pictures are trained on, or there is nothing to train on.
     """
-    sets = [_open(source, config, root) for source in config.train]
-    for source, other in zip(config.train, sets, strict=True):
-        if other.categories != sets[0].categories:
+    parts = [(source, *_training_source(source, config, clip, root)) for source in config.train]
+    first, categories, _ = parts[0]
+    for source, others, _ in parts:
+        if others != categories:
             raise DataError(
                 f"{root / source.annotations}: its categories differ from those of "
-                f"{root / config.train[0].annotations}; data.class_names chooses common ones"
+                f"{root / first.annotations}; data.class_names chooses common ones, and "
+                "coco_classes names the video set that COCO pictures are mixed with"
             )
-    return sets
-
-
-def training_entries(config: DataConfig, sets: list[CocoImages]) -> list[tuple[CocoImages, int]]:
-    """What is trained on: every suitable image of every set.
-
-    Raises:
-        DataError: if there is none.
-    """
-    entries = [
-        (part, index)
-        for part in sets
-        for index in part.trainable(min_side=config.min_side, keep_empty=config.keep_empty)
-    ]
-    if not entries:
+    sources = [(clips, source.repeat) for source, _, clips in parts if len(clips)]
+    if not sum(round(repeat * len(clips)) for clips, repeat in sources):
         raise DataError(
-            f"{sets[0].folder}: no image to train on; data.min_side leaves out small ones, "
+            f"{root / first.images}: nothing to train on; data.min_side leaves out small images, "
             "data.keep_empty says whether those without objects stay"
         )
-    return entries
+    return categories, sources
 
 
-def validation_set(config: DataConfig, root: Path) -> CocoImages:
-    """The set to measure on."""
-    return _open(config.val, config, root)
+def validation_images(config: DataConfig, root: Path) -> CocoImages:
+    """The set of images to measure on.
+
+    Raises:
+        DataError: if it cannot be read, or is one of videos.
+    """
+    if config.val.kind != "images":
+        raise DataError(f"{root / config.val.annotations}: data.val holds videos, not images")
+    return _images(config.val, config, root)
 
 
-def _open(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
+def validation_videos(config: DataConfig, root: Path) -> YouTubeVis:
+    """The set of videos to measure on.
+
+    Raises:
+        DataError: if it cannot be read, or is one of images.
+    """
+    if config.val.kind != "videos":
+        raise DataError(f"{root / config.val.annotations}: data.val holds images, not videos")
+    return _videos(config.val, config, root)
+
+
+def _training_source(
+    source: SourceConfig, config: DataConfig, clip: ClipConfig | None, root: Path
+) -> tuple[Categories, ClipSource]:
+    if source.repeat < 0:
+        raise DataError(f"{source.annotations}: repeat is {source.repeat}, expected 0 or more")
+    if source.kind == "videos":
+        if clip is None:
+            raise DataError(
+                f"{root / source.annotations}: videos cannot be trained on as images; use "
+                "tools/train_vis.py"
+            )
+        videos = _videos(source, config, root)
+        return videos.categories, VideoClips(videos, clip)
+    images = _images(source, config, root)
+    chosen = images.trainable(min_side=config.min_side, keep_empty=config.keep_empty)
+    stills = StillClips(images, chosen)
+    if clip is None:
+        return images.categories, stills
+    if source.coco_classes == "as they are":
+        return images.categories, MovedClips(stills, clip.length)
+    categories, ids = _MAPPED[source.coco_classes]
+    labels = label_map(images.categories, categories, ids)
+    return categories, MovedClips(stills, clip.length, labels)
+
+
+def _images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
     return CocoImages(
+        root / source.images,
+        root / source.annotations,
+        class_names=config.class_names if source.coco_classes == "as they are" else (),
+        ignore_regions=config.ignore_regions,
+    )
+
+
+def _videos(source: SourceConfig, config: DataConfig, root: Path) -> YouTubeVis:
+    return YouTubeVis(
         root / source.images,
         root / source.annotations,
         class_names=config.class_names,

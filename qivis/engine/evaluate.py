@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from qivis.config import ExperimentConfig
 from qivis.data.coco import CocoImages
-from qivis.data.sources import validation_set
+from qivis.data.sources import validation_images
 from qivis.errors import DataError, WeightsError
 from qivis.evaluation.coco_map import FIGURES, CocoAp, evaluate_coco
 from qivis.export.coco_json import to_results
@@ -36,7 +36,7 @@ def evaluate_weights(
     Raises:
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
     """
-    images = validation_set(config.data, data_root)
+    images = validation_images(config.data, data_root)
     target = pick_device(device)
     model, header = open_weights(weights)
     if header.categories.names != images.categories.names:

@@ -93,7 +93,7 @@ def _make_folder(folder: Path) -> None:
 
 def _loop(run: Run, optimizer: Optimizer, average: AveragedModel | None, step: int) -> None:
     optim = run.config.optim
-    order = BatchOrder(run.clips.is_wide(), optim, first_step=step, shard=Shard())
+    order = BatchOrder(run.clips.is_wide, optim, first_step=step, shard=Shard())
     per_epoch, last = order.steps_per_epoch, optim.epochs * order.steps_per_epoch
     batches = iter(training_loader(run.clips, order, optim.workers))
     totals = _Totals()

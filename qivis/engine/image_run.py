@@ -7,7 +7,7 @@ import torch
 
 from qivis.config import ExperimentConfig, load_config
 from qivis.data.loader import TrainingClips
-from qivis.data.sources import training_entries, training_sets, validation_set
+from qivis.data.sources import training_sources, validation_images
 from qivis.engine.evaluate import as_metrics, evaluate_images, protocol_predictor
 from qivis.engine.fit import Run
 from qivis.errors import WeightsError
@@ -44,9 +44,8 @@ def build_image_run(
     config = load_config(config_path, overrides)
     target = pick_device(device)
     root = data_root or Path(config.data.root)
-    sets = training_sets(config.data, root)
-    categories = sets[0].categories
-    validation = validation_set(config.data, root)
+    categories, sources = training_sources(config.data, None, root)
+    validation = validation_images(config.data, root)
     model = _starting_model(config, categories, start)
     header = WeightsHeader(config.model, config.input, config.tracking, categories, False)
 
@@ -57,7 +56,7 @@ def build_image_run(
         config=config,
         training=ImageTraining(model, config.input, config.loss),
         model=model,
-        clips=TrainingClips(training_entries(config.data, sets), config.augment, config.optim.seed),
+        clips=TrainingClips(sources, config.augment, config.optim.seed),
         header=header,
         evaluate=evaluate,
         folder=folder or Path("runs") / config_path.stem,

@@ -51,9 +51,9 @@ def test_without_any_chance_of_change_a_clip_stays_as_it_is() -> None:
     ],
     ids=["published", "with crop", "scale jitter", "copy-paste"],
 )
-def test_all_frames_of_a_clip_change_alike(config: AugmentConfig) -> None:
+def test_the_geometry_of_all_frames_of_a_clip_changes_alike(config: AugmentConfig) -> None:
     for seed in range(5):
-        first, second, third = change(config, seed, frames=3)
+        first, second, third = change(replace(config, color_strength=0.0), seed, frames=3)
         assert_equal(first, second)
         assert_equal(first, third)
 
@@ -169,3 +169,9 @@ def test_colours_change_and_boxes_do_not() -> None:
     (before,) = clip_of()
     assert not torch.equal(sample.image, before.image)
     assert_equal(replace(sample, image=before.image), before)
+
+
+def test_each_frame_of_a_clip_has_its_own_colours() -> None:
+    first, second = change(JITTER, 0, frames=2)
+    assert not torch.equal(first.image, second.image)
+    assert_equal(replace(first, image=second.image), second)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qivis.data.clip_sampling import draw_direction, draw_frames, draw_reference
+from qivis.data.clip_sampling import draw_direction, draw_frames
 
 
 @pytest.fixture
@@ -11,18 +11,9 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def test_a_reference_is_any_other_frame_within_reach(rng: np.random.Generator) -> None:
-    drawn = {draw_reference(3, length=20, reach=2, rng=rng) for _ in range(200)}
-    assert drawn == {1, 2, 4, 5}
-
-
-def test_a_reference_lies_inside_the_video(rng: np.random.Generator) -> None:
-    assert {draw_reference(0, length=3, reach=9, rng=rng) for _ in range(99)} == {1, 2}
-    assert {draw_reference(2, length=3, reach=1, rng=rng) for _ in range(99)} == {1}
-
-
-def test_a_lone_frame_is_its_own_reference(rng: np.random.Generator) -> None:
-    assert draw_reference(0, length=1, reach=5, rng=rng) == 0
+def test_of_two_frames_one_is_the_key_and_one_is_near(rng: np.random.Generator) -> None:
+    drawn = {draw_frames(3, length=20, count=2, reach=2, rng=rng) for _ in range(200)}
+    assert drawn == {(1, 3), (2, 3), (3, 4), (3, 5)}
 
 
 def test_frames_are_different_ordered_near_the_key_and_with_it(rng: np.random.Generator) -> None:

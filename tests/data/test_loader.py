@@ -3,10 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from qivis.config.schema import AugmentConfig, OptimConfig
+from qivis.data.clip_sources import StillClips
 from qivis.data.coco import CocoImages
 from qivis.data.loader import (
     BatchOrder,
@@ -18,7 +20,7 @@ from qivis.data.loader import (
     training_loader,
 )
 from qivis.errors import ConfigError
-from qivis.structures import Batch
+from qivis.structures import Batch, Clip, Sample, Targets
 
 WIDE = [index % 3 != 0 for index in range(22)]  # 14 wide, 8 high
 CONFIG = OptimConfig(batch_size=4, epochs=3)
@@ -27,7 +29,7 @@ CONFIG = OptimConfig(batch_size=4, epochs=3)
 def order_of(
     config: OptimConfig = CONFIG, first_step: int = 0, shard: Shard | None = None
 ) -> list[list[SampleKey]]:
-    return list(BatchOrder(WIDE, config, first_step=first_step, shard=shard or Shard()))
+    return list(BatchOrder(lambda _: WIDE, config, first_step=first_step, shard=shard or Shard()))
 
 
 def test_every_clip_occurs_in_every_epoch() -> None:
@@ -102,7 +104,7 @@ def clips_of(shapes: Path, seed: int = 0) -> TrainingClips:
     config = AugmentConfig(
         canvas_side=64, color_strength=0.5, paste_probability=0.7, flip_probability=0.5
     )
-    return TrainingClips([(images, index) for index in range(len(images))], config, seed)
+    return TrainingClips([(StillClips(images, range(len(images))), 1.0)], config, seed)
 
 
 def same(left: Batch, right: Batch) -> bool:
@@ -131,7 +133,7 @@ def test_workers_change_nothing(shapes: Path) -> None:
     batches = {
         workers: list(
             training_loader(
-                clips, BatchOrder(clips.is_wide(), config, first_step=1, shard=Shard()), workers
+                clips, BatchOrder(clips.is_wide, config, first_step=1, shard=Shard()), workers
             )
         )
         for workers in (0, 2)
@@ -141,7 +143,7 @@ def test_workers_change_nothing(shapes: Path) -> None:
 
 
 def test_clips_know_their_shape(shapes: Path) -> None:
-    assert clips_of(shapes).is_wide() == [True] * 8
+    assert clips_of(shapes).is_wide(0) == [True] * 8
 
 
 def test_a_batch_holds_the_frames_of_its_clips_in_order(shapes: Path) -> None:
@@ -155,3 +157,41 @@ def test_a_batch_holds_the_frames_of_its_clips_in_order(shapes: Path) -> None:
     assert batch.images[2] is second[0].image
     assert batch.targets[3] is second[0].targets
     assert batch.ignored[2] is second[0].ignored
+
+
+class Numbered:
+    """A source whose clips of one empty frame are as wide as their position says."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def size(self, index: int) -> tuple[int, int]:
+        return 8, 8 + index
+
+    def clip(self, index: int, rng: np.random.Generator) -> Clip:
+        del rng
+        size = self.size(index)
+        pixels = torch.zeros(3, *size, dtype=torch.uint8)
+        return (Sample(pixels, Targets.empty(size), torch.zeros(0, 4)),)
+
+
+@pytest.mark.parametrize(("repeat", "least", "most"), [(0.25, 0, 1), (1.5, 1, 2), (2.0, 2, 2)])
+def test_a_set_is_seen_as_often_as_its_config_says(repeat: float, least: int, most: int) -> None:
+    config = AugmentConfig(flip_probability=0, short_sides=(8,), long_side=99)
+    clips = TrainingClips([(Numbered(3), 1.0), (Numbered(20), repeat)], config, seed=0)
+    assert len(clips) == 3 + round(20 * repeat)
+
+    def positions(epoch: int) -> list[int]:
+        keys = [SampleKey(epoch, index) for index in range(len(clips))]
+        return [clips[key][0].targets.size[1] - 8 for key in keys]
+
+    first, second = positions(0), positions(1)
+    assert first[:3] == second[:3] == [0, 1, 2]
+    counts = Counter(first[3:])
+    assert {counts[position] for position in range(20)} == {least, most}
+    assert positions(0) == first
+    if least != most:
+        assert sorted(second) != sorted(first)  # another part in another epoch
