@@ -158,7 +158,7 @@ class LossConfig:
     focal, l1, giou: on class, box corners (as a share of the image) and box overlap.
     dice: on masks.
     contrastive, cosine: on embeddings of objects in different frames (IDOL: 2 and 3).
-    track_match: on those of the `masktrack` form instead (MaskTrack R-CNN: 1).
+    track_match: on the same, as MaskTrack R-CNN learns them (there 1, and no other).
     proposal_class, proposal_giou: on the dense head of featurized queries.
 
     Featurized queries see only what is near them, and there are few to learn from:
@@ -175,7 +175,7 @@ class LossConfig:
     dice: float = 8.0
     contrastive: float = 2.0
     cosine: float = 3.0
-    track_match: float = 1.0
+    track_match: float = 0.0
     proposal_class: float = 1.0
     proposal_giou: float = 2.0
     least_overlap: float = 0.0

@@ -1,6 +1,14 @@
 """From settings to a network: the one place that knows both."""
 
+from collections.abc import Callable
+
 from qivis.config.schema import ModelConfig
+from qivis.models.association_head import (
+    AssociationHead,
+    DynamicConvEmbedding,
+    MaskTrackEmbedding,
+    MlpEmbedding,
+)
 from qivis.models.backbone import BACKBONES
 from qivis.models.box_stage import BoxStage
 from qivis.models.featurized_queries import FeaturizedQueries
@@ -25,6 +33,7 @@ def build_model(config: ModelConfig, num_classes: int) -> QueryInst:
         stages=[_stage(config, num_classes) for _ in range(config.num_stages)],
         mask_heads=[_mask_head(config, num_classes) for _ in range(config.num_stages)],
         sampling_ratio=config.sampling_ratio,
+        association=_association(config),
     )
 
 
@@ -32,6 +41,18 @@ def _queries(config: ModelConfig, num_classes: int) -> LearnedQueries | Featuriz
     if config.queries == "learned":
         return LearnedQueries(config.num_queries, config.width)
     return FeaturizedQueries(config.num_queries, config.width, num_classes)
+
+
+def _association(config: ModelConfig) -> AssociationHead | None:
+    width, grid, embedding_width = config.width, config.box_grid, config.embedding_width
+    heads: dict[str, Callable[[], AssociationHead]] = {
+        "mlp": lambda: MlpEmbedding(width, embedding_width),
+        "dynamic_conv": lambda: DynamicConvEmbedding(
+            width, config.dynamic_width, grid, embedding_width
+        ),
+        "masktrack": lambda: MaskTrackEmbedding(width, grid, embedding_width),
+    }
+    return None if config.association == "none" else heads[config.association]()
 
 
 def _stage(config: ModelConfig, num_classes: int) -> BoxStage:

@@ -20,6 +20,7 @@ def select_detections(
     *,
     score_threshold: float,
     max_detections: int,
+    learned_embeddings: bool = True,
 ) -> list[Detections]:
     """The best (query, class) pairs of each image, and the masks of only these.
 
@@ -32,6 +33,8 @@ def select_detections(
         frame_sizes: B of (H, W), the pictures before they were resized.
         score_threshold: pairs with a lower score are dropped; 0 keeps all.
         max_detections: pairs kept in an image.
+        learned_embeddings: whether embeddings come from the association head, if there is one;
+            else they are the queries of the last stage.
 
     Returns:
         B entries, best score first, in pixels of `frame_sizes`.
@@ -44,7 +47,9 @@ def select_detections(
     chosen = [row[keep] for row, keep in zip(indices, kept, strict=True)]
     queries = [row // num_classes for row in chosen]
     labels = [row % num_classes for row in chosen]
-    masks = _class_masks(model, prediction, queries, labels)
+    matches = [Match(rows, torch.arange(len(rows), device=rows.device)) for rows in queries]
+    masks = _class_masks(model, prediction, matches, labels)
+    embeddings = _embeddings(model, prediction, matches, learned_embeddings)
     detections = []
     for image, (old, new) in enumerate(zip(prediction.sizes, frame_sizes, strict=True)):
         boxes = scale_boxes(last.boxes[image, queries[image]].float(), old, new)
@@ -55,17 +60,27 @@ def select_detections(
                 labels=labels[image],
                 scores=best[image][kept[image]],
                 masks=paste_masks(masks[image], boxes, new),
-                embeddings=last.queries[image, queries[image]].float(),
+                embeddings=embeddings[image],
             )
         )
     return detections
 
 
+def _embeddings(
+    model: QueryInst, prediction: Prediction, matches: Sequence[Match], learned: bool
+) -> tuple[Tensor, ...]:
+    """B of (N, E), of the chosen queries."""
+    if learned and model.association is not None:
+        counts = [len(match.queries) for match in matches]
+        return torch.split(model.embeddings(prediction, matches).float(), counts)
+    queries = prediction.stages[-1].queries.float()
+    return tuple(rows[found.queries] for rows, found in zip(queries, matches, strict=True))
+
+
 def _class_masks(
-    model: QueryInst, prediction: Prediction, queries: Sequence[Tensor], labels: Sequence[Tensor]
+    model: QueryInst, prediction: Prediction, matches: Sequence[Match], labels: Sequence[Tensor]
 ) -> tuple[Tensor, ...]:
     """B of (N, M, M) probabilities: of each chosen query, the mask of its class."""
-    matches = [Match(rows, torch.arange(len(rows), device=rows.device)) for rows in queries]
     logits = model.mask_logits(prediction, len(prediction.stages) - 1, matches)
     channels = torch.cat(list(labels))
     drawn = logits[torch.arange(len(channels), device=channels.device), channels]

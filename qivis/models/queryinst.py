@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from qivis.models.association_head import AssociationHead
 from qivis.models.mask_head import MaskHead
 from qivis.models.outputs import Match, Prediction
 from qivis.ops.roi_align import flatten_pyramid, roi_align_pyramid
@@ -16,9 +17,12 @@ from qivis.structures import ImageBatch
 
 
 class QueryInst(nn.Module):
-    """Backbone, pyramid, initial queries, refinement stages, one mask head per stage."""
+    """Backbone, pyramid, initial queries, refinement stages, one mask head per stage.
 
-    def __init__(
+    association: makes embeddings of the last stage's objects; None where none was learned.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each part of the network
         self,
         *,
         backbone: nn.Module,
@@ -27,6 +31,7 @@ class QueryInst(nn.Module):
         stages: Sequence[nn.Module],
         mask_heads: Sequence[MaskHead],
         sampling_ratio: int,
+        association: AssociationHead | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -34,6 +39,7 @@ class QueryInst(nn.Module):
         self.queries = queries
         self.stages = nn.ModuleList(stages)
         self.mask_heads = nn.ModuleList(mask_heads)
+        self.association = association
         self.sampling_ratio = sampling_ratio
 
     def forward(self, images: ImageBatch) -> Prediction:
@@ -62,11 +68,7 @@ class QueryInst(nn.Module):
             (P, K, M, M) logits, image after image, on the grids of the stage's boxes.
         """
         output = prediction.stages[stage]
-        chosen = torch.cat([match.queries for match in matches])
-        counts = torch.tensor([len(match.queries) for match in matches], device=chosen.device)
-        images = torch.arange(len(matches), device=chosen.device).repeat_interleave(
-            counts, output_size=len(chosen)
-        )
+        images, chosen = _flat(matches)
         # Counted from the last stage, so that it holds with and without the training heads.
         head = cast(MaskHead, self.mask_heads[stage - len(self.stages)])
         features = roi_align_pyramid(
@@ -75,6 +77,39 @@ class QueryInst(nn.Module):
         logits: Tensor = head(output.mask_queries[images, chosen], features)
         return logits
 
+    def embeddings(self, prediction: Prediction, matches: Sequence[Match]) -> Tensor:
+        """Learned embeddings of chosen queries of the last stage; needs an association head.
+
+        Args:
+            prediction: of a batch of B images.
+            matches: B entries; their `queries` say which to embed, P in all.
+
+        Returns:
+            (P, E), image after image, of any length.
+        """
+        assert self.association is not None, "the network has no association head"
+        last, head = prediction.stages[-1], self.association
+        images, chosen = _flat(matches)
+        queries = last.queries[images, chosen]
+        features = queries.new_zeros(len(queries), 0, queries.shape[1])
+        if head.grid:
+            boxes = last.boxes[images, chosen].detach()
+            features = roi_align_pyramid(
+                prediction.rows, boxes, images, head.grid, self.sampling_ratio
+            )
+        embedded: Tensor = head(queries, last.mask_queries[images, chosen], features)
+        return embedded
+
     def drop_training_heads(self) -> None:
         """Keep only the last stage's mask head, the one that inference uses."""
         self.mask_heads = nn.ModuleList([self.mask_heads[-1]])
+
+
+def _flat(matches: Sequence[Match]) -> tuple[Tensor, Tensor]:
+    """Of B images' matched queries, P in all: the image of each, and its row there; both (P,)."""
+    chosen = torch.cat([match.queries for match in matches])
+    counts = torch.tensor([len(match.queries) for match in matches], device=chosen.device)
+    images = torch.arange(len(matches), device=chosen.device).repeat_interleave(
+        counts, output_size=len(chosen)
+    )
+    return images, chosen

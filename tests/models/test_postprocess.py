@@ -13,7 +13,7 @@ from qivis.models.postprocess import select_detections
 from qivis.models.queryinst import QueryInst
 from qivis.ops.masks import paste_masks
 from qivis.structures import Detections
-from tests.tiny import NUM_CLASSES, noise, tiny_model
+from tests.tiny import NUM_CLASSES, TINY, noise, tiny_model
 
 SIZES = [(48, 64), (64, 40)]
 FRAME_SIZES = [(96, 128), (32, 20)]  # twice and half
@@ -114,3 +114,19 @@ def test_images_in_which_nothing_is_likely_have_no_detections(
     first, second = select(model, with_scores(prediction, {}))
     assert (len(first), len(second)) == (0, 0)
     assert (first.masks.shape, second.masks.shape) == ((0, 96, 128), (0, 32, 20))
+
+
+def test_embeddings_are_those_of_the_head_or_the_queries(prediction: Prediction) -> None:
+    model = tiny_model(replace(TINY, association="mlp", embedding_width=12))
+    for learned, width in ((True, 12), (False, TINY.width)):
+        first, _ = select_detections(
+            model,
+            prediction,
+            FRAME_SIZES,
+            score_threshold=0.0,
+            max_detections=5,
+            learned_embeddings=learned,
+        )
+        assert first.embeddings.shape == (5, width)
+    best = prediction.stages[-1].logits[0].flatten().argmax() // NUM_CLASSES
+    assert torch.equal(first.embeddings[0], prediction.stages[-1].queries[0, best])

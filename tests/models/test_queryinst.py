@@ -1,5 +1,8 @@
 """The whole network: images of a batch are independent, masks belong to their queries."""
 
+from dataclasses import replace
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
@@ -104,3 +107,24 @@ def test_a_stage_does_not_teach_the_boxes_of_the_one_before() -> None:
     assert model.stages[0].box_deltas.weight.grad is None
     assert model.stages[0].ffn[0].weight.grad is not None
     assert model.stages[1].box_deltas.weight.grad is not None
+
+
+@pytest.mark.parametrize("form", ["mlp", "dynamic_conv", "masktrack"])
+def test_embeddings_belong_to_their_queries(
+    form: Literal["mlp", "dynamic_conv", "masktrack"], images: ImageBatch
+) -> None:
+    model = tiny_model(replace(TINY, association=form, embedding_width=12))
+    with torch.no_grad():
+        prediction = model(images)
+        whole = model.embeddings(prediction, all_queries(2))
+        some = model.embeddings(
+            prediction,
+            [Match(torch.tensor([], dtype=torch.int64), torch.arange(0)), chosen([5, 1])],
+        )
+    assert whole.shape == (16, 12)
+    assert torch.allclose(some, whole[[8 + 5, 8 + 1]], atol=1e-5)
+    assert not torch.allclose(whole[0], whole[1])
+
+
+def chosen(queries: list[int]) -> Match:
+    return Match(torch.tensor(queries), torch.arange(len(queries)))

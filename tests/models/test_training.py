@@ -1,12 +1,13 @@
 """Batch to losses: which there are, and that every batch gives a gradient."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
 
 from qivis.config.schema import LossConfig, ModelConfig
-from qivis.models.training import ImageTraining
+from qivis.models.training import ClipTraining, ImageTraining
 from qivis.structures import Batch, Targets
 from tests.tiny import FEATURIZED, TINY, noise, rectangles, tiny_model
 
@@ -85,3 +86,64 @@ def test_the_order_of_the_objects_does_not_matter() -> None:
     mixed = training(batch_of(OBJECTS[[1, 0]]))
     for name, loss in plain.items():
         assert mixed[name].item() == pytest.approx(loss.item(), rel=1e-4)
+
+
+FORMS = {
+    "mlp": LossConfig(),
+    "dynamic_conv": LossConfig(),
+    "masktrack": LossConfig(contrastive=0.0, cosine=0.0, track_match=1.0),
+}
+
+
+def clip_batch(*targets: Targets) -> Batch:
+    """Clips of two frames."""
+    return replace(batch_of(*targets), clip_length=2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("count", [2, 0], ids=["objects", "no object"])
+def test_clips_teach_every_form_of_association_beside_the_image_losses(
+    form: Literal["mlp", "dynamic_conv", "masktrack"], count: int
+) -> None:
+    model = tiny_model(replace(FEATURIZED, association=form, embedding_width=16)).train()
+    training = ClipTraining(model, loss_config=FORMS[form])
+    losses = training(clip_batch(*[OBJECTS[list(range(count))]] * 4))
+    association = {name for name in losses if name.startswith("association/")}
+    assert association == (
+        {"association/match"}
+        if form == "masktrack"
+        else {"association/contrastive", "association/cosine"}
+    )
+    assert "stage1/mask" in losses
+    torch.stack(list(losses.values())).sum().backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+    assert model.association is not None
+    learned = [p.grad for p in model.association.parameters() if p.grad is not None]
+    assert any(bool(gradient.any()) for gradient in learned) == (count > 0)
+
+
+def test_learning_association_alone_leaves_the_rest_of_the_network_alone() -> None:
+    model = tiny_model(replace(TINY, association="mlp")).train()
+    losses = ClipTraining(model, learn="association")(clip_batch(OBJECTS, OBJECTS))
+    assert all(name.startswith("association/") for name in losses)
+    torch.stack(list(losses.values())).sum().backward()
+    touched = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert touched == {name for name, _ in model.named_parameters() if "association" in name}
+
+
+def test_an_object_that_looks_the_same_in_both_frames_is_learned() -> None:
+    model = tiny_model(replace(TINY, association="mlp", embedding_width=16)).train()
+    training = ClipTraining(model, learn="association")
+    batch = clip_batch(OBJECTS, OBJECTS)
+    optimizer = torch.optim.Adam(model.association.parameters(), lr=1e-2)
+    first = None
+    for _ in range(30):
+        loss = torch.stack(list(training(batch).values())).sum()
+        first = first if first is not None else loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.5 * first
