@@ -29,7 +29,13 @@ DOORS = {  # a name that ends in a slash is a folder
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
     "safetensors": ("models/weights.py",),
     "scipy": ("models/matcher.py",),
-    "tqdm": ("models/download.py", "inference/command.py", "engine/fit.py", "engine/evaluate.py"),
+    "tqdm": (
+        "models/download.py",
+        "inference/command.py",
+        "engine/fit.py",
+        "engine/evaluate.py",
+        "engine/find_tracks.py",
+    ),
     "yaml": ("config/load.py",),
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.

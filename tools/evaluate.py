@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; returns the exit code."""
     args = parse_args(argv)
     from qivis.config import load_config
-    from qivis.engine.evaluate import as_table, evaluate_weights, write_metrics
+    from qivis.engine.evaluate import as_metrics, as_table, evaluate_weights, write_metrics
     from qivis.errors import QivisError
 
     try:
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         measured = evaluate_weights(args.weights, config, root, args.device)
         print(as_table(measured))
         if args.metrics:
-            write_metrics(args.metrics, measured)
+            write_metrics(args.metrics, as_metrics(measured))
     except QivisError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2

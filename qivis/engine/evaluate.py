@@ -19,6 +19,7 @@ from qivis.inference.predictor import Predictor, pick_device
 from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
 from qivis.models.weights import WeightsHeader
+from qivis.structures import Categories
 
 
 def evaluate_weights(
@@ -39,13 +40,22 @@ def evaluate_weights(
     images = validation_images(config.data, data_root)
     target = pick_device(device)
     model, header = open_weights(weights)
-    if header.categories.names != images.categories.names:
-        raise WeightsError(
-            f"{weights}: finds {_listed(header.categories.names)}, but the data set has "
-            f"{_listed(images.categories.names)}; data.class_names of the config chooses them"
-        )
+    check_classes(weights, header.categories, images.categories)
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return evaluate_images(protocol_predictor(model, header), images)
+
+
+def check_classes(weights: str, known: Categories, wanted: Categories) -> None:
+    """Check that weights find what a data set has.
+
+    Raises:
+        WeightsError: if a label does not mean the same to both.
+    """
+    if known.names != wanted.names:
+        raise WeightsError(
+            f"{weights}: finds {_listed(known.names)}, but the data set has "
+            f"{_listed(wanted.names)}; data.class_names of the config chooses them"
+        )
 
 
 def protocol_predictor(model: QueryInst, header: WeightsHeader) -> Predictor:
@@ -85,13 +95,13 @@ def as_metrics(measured: Mapping[str, CocoAp]) -> dict[str, float]:
     return metrics
 
 
-def write_metrics(path: Path, measured: Mapping[str, CocoAp]) -> None:
-    """Write the flat figures as JSON.
+def write_metrics(path: Path, metrics: Mapping[str, float]) -> None:
+    """Write flat figures as JSON.
 
     Raises:
         DataError: if the file cannot be written.
     """
-    content = json.dumps(as_metrics(measured), indent=1) + "\n"
+    content = json.dumps(metrics, indent=1) + "\n"
     try:
         write_atomically(path, content.encode())
     except OSError as error:

@@ -127,11 +127,11 @@ def test_the_table_lists_every_class() -> None:
 
 
 def test_figures_are_written_as_json(tmp_path: Path) -> None:
-    write_metrics(tmp_path / "new" / "figures.json", MEASURED)
+    write_metrics(tmp_path / "new" / "figures.json", as_metrics(MEASURED))
     assert json.loads((tmp_path / "new" / "figures.json").read_text()) == as_metrics(MEASURED)
 
 
 def test_figures_that_cannot_be_written_are_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"figures\.json: cannot be written \("):
-        write_metrics(tmp_path / "file" / "figures.json", MEASURED)
+        write_metrics(tmp_path / "file" / "figures.json", as_metrics(MEASURED))
