@@ -1,35 +1,35 @@
 """YouTube-VIS AP and AR, equal to the official youtube-vis-api (youtubevos/cocoapi).
 
 A video is to this metric what an image is to COCO's: each (video, category) is matched by itself,
-with the overlap of whole tracks, and all are pooled by category. Where the official code goes
-wrong, this does not: an object with annotation id 0 counts as matched, and an empty list of results
-scores 0.
+with the overlap of whole tracks, and all are pooled by category.
+
+Two things that the official code gets wrong are right here. It notes for each track the id of the
+object that it answers for, and reads 0 as none: a track that finds the object of annotation id 0
+counts as a false positive there, and the object as missed; here it counts as found. And it looks at
+the first result to learn their kind: an empty list is an IndexError there; here every figure of a
+category with objects is 0.
 """
 
-import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qivis.errors import DataError
+from qivis.evaluation.ytvis_input import Source
 from qivis.evaluation.ytvis_matching import (
     AREA_RANGES,
     IOU_THRESHOLDS,
     MOST_DETECTIONS,
     Matching,
-    match_video,
+    Matchings,
+    match_tracks,
 )
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 MAX_DETECTIONS = (1, 10, MOST_DETECTIONS)  # per video and category
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
-
-Source = str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ class YouTubeVisAp:
 def evaluate_youtube_vis(ground_truth: Source, results: Source) -> YouTubeVisAp:
     """Compare tracks with annotations as the YouTube-VIS servers do.
 
+    For more figures from the same matchings, call `match_tracks` and then `accumulate`, and what
+    else there is.
+
     Args:
         ground_truth: `videos`, `annotations` and `categories` in the official format, parsed or as
             the path of a JSON file.
@@ -62,40 +65,26 @@ def evaluate_youtube_vis(ground_truth: Source, results: Source) -> YouTubeVisAp:
         DataError: if a file cannot be read, a field is missing, or a result is of a video that the
             annotations do not list. Results of unknown categories are left out, as officially.
     """
-    truth, entries = _parsed(ground_truth, "annotations"), _parsed(results, "results")
-    if not isinstance(truth, Mapping) or not {"videos", "categories"} <= truth.keys():
-        raise DataError("annotations: expected an object with 'videos' and 'categories'")
-    if not isinstance(entries, Sequence):
-        raise DataError("results: expected a list of entries")
-    videos = {video["id"]: video for video in truth["videos"]}
-    annotations = _grouped(truth.get("annotations") or [], videos, "annotation")
-    tracks = _grouped(entries, videos, "result")
-    category_ids = sorted({category["id"] for category in truth["categories"]})
-    matchings = [
-        [
-            match_video(videos[video], annotations[video, category], tracks[video, category])
-            for video in sorted(videos)
-            if annotations[video, category] or tracks[video, category]
-        ]
-        for category in category_ids
-    ]
-    return accumulate(category_ids, matchings)
+    return accumulate(match_tracks(ground_truth, results))
 
 
 def accumulate(
-    category_ids: Sequence[int], matchings: Sequence[Sequence[Matching]]
+    matchings: Matchings, max_detections: Sequence[int] = MAX_DETECTIONS
 ) -> YouTubeVisAp:
     """Pool the matchings of all videos.
 
     Args:
-        category_ids: K of them.
-        matchings: for each category, those of the videos where it occurs.
+        matchings: of all videos.
+        max_detections: three limits per video and category, ascending; precision is summed up under
+            the last.
     """
-    shape = (len(IOU_THRESHOLDS), len(category_ids), len(AREA_RANGES), len(MAX_DETECTIONS))
+    category_ids = matchings.category_ids
+    shape = (len(IOU_THRESHOLDS), len(category_ids), len(AREA_RANGES), len(max_detections))
     precision = -np.ones((shape[0], len(RECALLS), *shape[1:]))
     recall = -np.ones(shape)
-    for k, of_category in enumerate(matchings):
-        for m, limit in enumerate(MAX_DETECTIONS):
+    for k, category in enumerate(category_ids):
+        of_category = [video[category] for video in matchings.videos if category in video]
+        for m, limit in enumerate(max_detections):
             for a in range(len(AREA_RANGES)):
                 curves = _curves(of_category, a, limit)
                 if curves is not None:
@@ -149,35 +138,3 @@ def _stats(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> tuple
 def _mean(values: NDArray[np.float64], nothing: Any) -> Any:
     known = values[values > -1]
     return float(known.mean()) if known.size else nothing
-
-
-def _parsed(source: Source, what: str) -> Any:
-    if not isinstance(source, str | Path):
-        return source
-    try:
-        return json.loads(Path(source).read_text())
-    except OSError as error:
-        raise DataError(f"{source}: {what} cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise DataError(f"{source}: {what} are not JSON ({error})") from error
-
-
-def _grouped(
-    entries: Sequence[Mapping[str, Any]], videos: Mapping[Any, Any], what: str
-) -> defaultdict[tuple[Any, Any], list[Mapping[str, Any]]]:
-    """Entries by (video id, category id), in their order."""
-    groups: defaultdict[tuple[Any, Any], list[Mapping[str, Any]]] = defaultdict(list)
-    needed = {"video_id", "category_id", "segmentations"}
-    if what == "result":
-        needed |= {"score"}
-    for position, entry in enumerate(entries):
-        missing = needed - entry.keys()
-        if missing:
-            raise DataError(f"{what} {position}: has no {', '.join(sorted(missing))}")
-        if entry["video_id"] not in videos:
-            raise DataError(
-                f"{what} {position}: video_id {entry['video_id']} is not among the annotations' "
-                "videos"
-            )
-        groups[entry["video_id"], entry["category_id"]].append(entry)
-    return groups

@@ -1,18 +1,19 @@
-"""Which tracks of one video and category answer for which annotated objects.
+"""Which tracks answer for which annotated objects of the same video and category.
 
-The rules are those of youtube-vis-api's `ytvoseval.py`; sections 7.1 of its facts: overlap is the
-sum of the intersections over the sum of the unions of all frames.
+The rules are those of youtube-vis-api's `ytvoseval.py`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qivis.errors import DataError
-from qivis.ops import rle
+from qivis.evaluation.mask_tracks import mean_areas, read_mask_tracks, track_overlaps
+from qivis.evaluation.per_video import map_videos
+from qivis.evaluation.ytvis_input import Source, VideoEntries, read_comparison
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MOST_DETECTIONS = 100
@@ -38,58 +39,80 @@ class Matching:
     truth_ignored: Bools
 
 
+@dataclass(frozen=True)
+class Matchings:
+    """The matchings of all videos, from which every figure of AP and AR follows.
+
+    category_ids: K of them, ascending.
+    videos: for each video, in the order of their ids, a matching by category id; categories without
+        object and track are left out.
+    """
+
+    category_ids: Sequence[int]
+    videos: Sequence[Mapping[int, Matching]]
+
+
+def match_tracks(
+    ground_truth: Source, results: Source, most_detections: int = MOST_DETECTIONS
+) -> Matchings:
+    """Match the tracks of all videos with the objects.
+
+    Much work is spread over the cores.
+
+    Args:
+        ground_truth, results: as `read_comparison` takes them.
+        most_detections: of a video and category; those of the best scores are looked at.
+
+    Raises:
+        DataError: if annotations or results cannot be used.
+    """
+    comparison = read_comparison(ground_truth, results)
+    match = partial(match_video, most_detections=most_detections)
+    return Matchings(comparison.category_ids, map_videos(match, comparison.videos))
+
+
 def match_video(
+    entries: VideoEntries, most_detections: int = MOST_DETECTIONS
+) -> dict[int, Matching]:
+    """Match the tracks and objects of one video, category by category.
+
+    Args:
+        entries: objects with `iscrowd` do not count and may be matched repeatedly.
+        most_detections: as for `match_tracks`.
+    """
+    return {
+        category: _match(
+            entries.video,
+            entries.annotations.get(category, []),
+            entries.results.get(category, []),
+            most_detections,
+        )
+        for category in entries.categories()
+    }
+
+
+def _match(
     video: Mapping[str, Any],
     annotations: Sequence[Mapping[str, Any]],
     results: Sequence[Mapping[str, Any]],
+    most_detections: int,
 ) -> Matching:
-    """Match the tracks and objects of one video and category.
-
-    Args:
-        video: with `height` and `width`, where annotations are polygons.
-        annotations: N objects; those with `iscrowd` do not count and may be matched repeatedly.
-        results: tracks; the 100 best are looked at.
-    """
-    order = np.argsort([-result["score"] for result in results], kind="stable")[:MOST_DETECTIONS]
-    tracks = [results[index] for index in order]
-    found = [_compressed(track["segmentations"], video) for track in tracks]
-    wanted = [_compressed(annotation["segmentations"], video) for annotation in annotations]
+    scores = np.array([result["score"] for result in results], dtype=float)
+    order = np.argsort(-scores, kind="stable")[:most_detections]
+    found = read_mask_tracks([results[index] for index in order], video)
+    wanted = read_mask_tracks(annotations, video)
     crowds = np.array([bool(a.get("iscrowd")) for a in annotations], dtype=bool)
-    outside_truth = _outside(np.array([_mean_area(a.get("areas") or []) for a in annotations]))
-    outside_found = _outside(np.array([_mean_area(_areas(masks)) for masks in found]))
-    overlaps = track_overlaps(found, wanted)
-    truth_ignored = crowds | outside_truth
-    matched, ignored = _assign(overlaps, truth_ignored, crowds)
+    measured = mean_areas(wanted.areas).tolist()
+    areas = [_mean_area(a, mean) for a, mean in zip(annotations, measured, strict=True)]
+    truth_ignored = crowds | _outside(np.array(areas, dtype=float))
+    matched, ignored = _assign(track_overlaps(found, wanted), truth_ignored, crowds)
+    outside = _outside(mean_areas(found.areas))
     return Matching(
-        scores=np.array([track["score"] for track in tracks], dtype=float),
+        scores=scores[order],
         matched=matched,
-        ignored=ignored | (~matched & outside_found[:, None]),
+        ignored=ignored | (~matched & outside[:, None]),
         truth_ignored=truth_ignored,
     )
-
-
-def track_overlaps(
-    found: Sequence[Sequence[Any]], wanted: Sequence[Sequence[Any]]
-) -> NDArray[np.float64]:
-    """(D, N) overlaps of tracks, each a list of RLEs or None per frame.
-
-    Where two lists differ in length, the frames beyond the shorter one do not count.
-    """
-    shared = np.zeros((len(found), len(wanted)))
-    union = np.zeros((len(found), len(wanted)))
-    lengths = [len(masks) for masks in (*found, *wanted)]
-    for frame in range(max(lengths, default=0)):
-        rows, row_masks = _present(found, frame)
-        columns, column_masks = _present(wanted, frame)
-        both = rle.intersections(row_masks, column_masks)
-        row_areas, column_areas = np.zeros(len(found)), np.zeros(len(wanted))
-        row_areas[rows], column_areas[columns] = rle.areas(row_masks), rle.areas(column_masks)
-        common = np.outer([frame < len(m) for m in found], [frame < len(m) for m in wanted])
-        here = np.zeros_like(shared)
-        here[np.ix_(rows, columns)] = both
-        shared += here * common
-        union += (row_areas[:, None] + column_areas - here) * common
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def _assign(
@@ -103,12 +126,11 @@ def _assign(
     num_tracks, num_objects = overlaps.shape
     shape = (len(AREA_RANGES), len(IOU_THRESHOLDS))
     matched, ignored = np.zeros((2, *shape, num_tracks), dtype=bool)
-    if not num_objects:
-        return matched, ignored
     least = np.minimum(IOU_THRESHOLDS, 1 - 1e-10)
     free = np.ones((*shape, num_objects), dtype=bool)
     counts = np.broadcast_to(~truth_ignored[:, None], free.shape)
-    for track, row in enumerate(overlaps):
+    for track in np.flatnonzero((overlaps >= least[0]).any(axis=1)):
+        row = overlaps[track]
         fits = (free | crowds) & (row >= least[:, None])
         real = fits & counts
         # An object that counts goes before every one that does not; of equals, the last wins.
@@ -121,45 +143,15 @@ def _assign(
     return matched, ignored
 
 
-def _outside(areas: NDArray[np.float64]) -> Bools:
-    """(N,) mean areas to (4, N): whether the area lies outside the range."""
-    return (areas < AREA_RANGES[:, :1]) | (areas > AREA_RANGES[:, 1:])
-
-
-def _mean_area(areas: Sequence[float | None]) -> float:
+def _mean_area(annotation: Mapping[str, Any], measured: float) -> float:
+    """The mean area as annotated; as measured where nothing is."""
+    areas = annotation.get("areas")
+    if areas is None:
+        return measured
     seen = [area for area in areas if area]
     return float(np.mean(seen)) if seen else 0.0
 
 
-def _areas(masks: Sequence[Any]) -> list[float]:
-    present = [mask for mask in masks if mask]
-    return [float(area) for area in rle.areas(present)]
-
-
-def _present(tracks: Sequence[Sequence[Any]], frame: int) -> tuple[list[int], list[Any]]:
-    """The tracks that are seen in a frame, and their masks."""
-    rows = [row for row, masks in enumerate(tracks) if frame < len(masks) and masks[frame]]
-    return rows, [tracks[row][frame] for row in rows]
-
-
-def _compressed(segmentations: Sequence[Any], video: Mapping[str, Any]) -> list[Any]:
-    """Polygons and uncompressed run lengths become compressed ones; what is not seen stays None."""
-    masks: list[Any] = []
-    for frame, segmentation in enumerate(segmentations):
-        if not segmentation:
-            masks.append(None)
-        elif isinstance(segmentation, Mapping) and isinstance(
-            segmentation.get("counts"), str | bytes
-        ):
-            masks.append(segmentation)
-        else:
-            size = (
-                (video["height"], video["width"])
-                if isinstance(segmentation, list)
-                else tuple(segmentation["size"])
-            )
-            try:
-                masks.append(rle.from_segmentation(segmentation, size))
-            except ValueError as error:
-                raise DataError(f"video {video['id']}, frame {frame}: {error}") from error
-    return masks
+def _outside(areas: NDArray[np.float64]) -> Bools:
+    """(N,) mean areas to (4, N): whether the area lies outside the range."""
+    return (areas < AREA_RANGES[:, :1]) | (areas > AREA_RANGES[:, 1:])

@@ -90,13 +90,27 @@ def test_a_segmentation_that_is_none_says_why(segmentation, message):
         rle.from_segmentation(segmentation, (5, 7))
 
 
-def test_areas_and_shared_pixels_are_counted_exactly() -> None:
+def test_areas_and_overlaps_of_many_masks() -> None:
     masks = torch.zeros(3, 5, 7, dtype=torch.bool)
     masks[0, :, :3] = True  # 15 pixels
     masks[1, 2:, 1:] = True  # 18 pixels, 6 of them shared
     first, second, nothing = rle.encode(masks)
     assert rle.areas([first, second, nothing]).tolist() == [15, 18, 0]
     assert rle.areas([]).tolist() == []
-    shared = rle.intersections([first, nothing], [second, first, nothing])
-    assert shared.tolist() == [[6, 15, 0], [0, 0, 0]]
-    assert rle.intersections([], [first]).shape == (0, 1)
+    assert rle.areas([second] * 600).tolist() == [18] * 600
+    overlaps = rle.overlaps([first, nothing], [second, first, nothing])
+    assert overlaps.tolist() == [[6 / 27, 1, 0], [0, 0, 0]]
+    assert rle.overlaps([], [first]).shape == (0, 1)
+
+
+def test_masks_of_different_sizes_overlap_nowhere() -> None:
+    (high,), (wide,) = (rle.encode(torch.ones(1, *size).bool()) for size in ((4, 2), (2, 4)))
+    assert rle.overlaps([high], [wide, high]).tolist() == [[0, 1]]
+
+
+def test_counts_may_be_bytes() -> None:
+    (encoded,) = rle.encode(torch.ones(1, 4, 2).bool())
+    as_bytes = rle.with_bytes(encoded)
+    assert as_bytes == {"size": [4, 2], "counts": encoded["counts"].encode()}
+    assert rle.with_bytes(as_bytes) is as_bytes
+    assert rle.areas([encoded, as_bytes]).tolist() == [8, 8]
