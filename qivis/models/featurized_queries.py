@@ -65,6 +65,7 @@ class FeaturizedQueries(nn.Module):
             boxes=dense.boxes[rows, chosen].detach(),  # the dense head has a loss of its own
             queries=self.project_norm(self.project(features[rows, chosen])),
             dense=(dense,),
+            proposed=(dense.logits[rows, chosen].detach(),),
         )
 
     def _level(self, level: Tensor, stride: int) -> tuple[Tensor, DenseProposals]:

@@ -47,11 +47,13 @@ class InitialQueries:
     boxes: (B, Q, 4), x1 y1 x2 y2 in input pixels.
     queries: (B, Q, D).
     dense: where boxes and queries were proposed by a dense head, its outputs; else empty.
+    proposed: then (B, Q, K), the class logits with which they were proposed; else empty.
     """
 
     boxes: Tensor
     queries: Tensor
     dense: tuple[DenseProposals, ...] = ()
+    proposed: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

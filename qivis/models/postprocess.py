@@ -7,6 +7,7 @@ from torch import Tensor
 
 from qivis.models.outputs import Match, Prediction
 from qivis.models.queryinst import QueryInst
+from qivis.models.ranking import Pairs, best_pairs, judge_masks
 from qivis.ops.boxes import scale_boxes
 from qivis.ops.masks import paste_masks
 from qivis.structures import Detections
@@ -25,7 +26,7 @@ def select_detections(
     """The best (query, class) pairs of each image, and the masks of only these.
 
     A query may be chosen with several classes; each has the mask channel of its own class
-    (mmdetection SparseRoIHead.predict_mask). There is no NMS.
+    (mmdetection SparseRoIHead.predict_mask). Which are the best is `ranking`'s business.
 
     Args:
         model: that made the prediction.
@@ -39,26 +40,26 @@ def select_detections(
     Returns:
         B entries, best score first, in pixels of `frame_sizes`.
     """
-    last = prediction.stages[-1]
-    scores = last.logits.float().sigmoid().flatten(1)  # (B, Q * K)
-    num_classes = last.logits.shape[-1]
-    best, indices = scores.topk(min(max_detections, scores.shape[1]))
-    kept = best >= score_threshold
-    chosen = [row[keep] for row, keep in zip(indices, kept, strict=True)]
-    queries = [row // num_classes for row in chosen]
-    labels = [row % num_classes for row in chosen]
-    matches = [Match(rows, torch.arange(len(rows), device=rows.device)) for rows in queries]
-    masks = _class_masks(model, prediction, matches, labels)
-    embeddings = _embeddings(model, prediction, matches, learned_embeddings)
+    found = best_pairs(prediction, score_threshold=score_threshold, max_detections=max_detections)
+    masks = _class_masks(model, prediction, found)
+    if prediction.initial.proposed:
+        judged = [
+            judge_masks(pairs, of_image, score_threshold)
+            for pairs, of_image in zip(found, masks, strict=True)
+        ]
+        found, masks = [pairs for pairs, _ in judged], [of_image for _, of_image in judged]
+    embeddings = _embeddings(model, prediction, found, learned_embeddings)
     detections = []
-    for image, (old, new) in enumerate(zip(prediction.sizes, frame_sizes, strict=True)):
-        boxes = scale_boxes(last.boxes[image, queries[image]].float(), old, new)
+    for image, pairs in enumerate(found):
+        old, new = prediction.sizes[image], frame_sizes[image]
+        boxes = prediction.stages[-1].boxes[image, pairs.queries].float()
+        boxes = scale_boxes(boxes, old, new)
         detections.append(
             Detections(
                 size=new,
                 boxes=boxes,
-                labels=labels[image],
-                scores=best[image][kept[image]],
+                labels=pairs.labels,
+                scores=pairs.scores,
                 masks=paste_masks(masks[image], boxes, new),
                 embeddings=embeddings[image],
             )
@@ -67,22 +68,23 @@ def select_detections(
 
 
 def _embeddings(
-    model: QueryInst, prediction: Prediction, matches: Sequence[Match], learned: bool
-) -> tuple[Tensor, ...]:
+    model: QueryInst, prediction: Prediction, found: Sequence[Pairs], learned: bool
+) -> list[Tensor]:
     """B of (N, E), of the chosen queries."""
     if learned and model.association is not None:
-        counts = [len(match.queries) for match in matches]
-        return torch.split(model.embeddings(prediction, matches).float(), counts)
+        embedded = model.embeddings(prediction, _as_matches(found)).float()
+        return list(torch.split(embedded, [len(pairs.queries) for pairs in found]))
     queries = prediction.stages[-1].queries.float()
-    return tuple(rows[found.queries] for rows, found in zip(queries, matches, strict=True))
+    return [rows[pairs.queries] for rows, pairs in zip(queries, found, strict=True)]
 
 
-def _class_masks(
-    model: QueryInst, prediction: Prediction, matches: Sequence[Match], labels: Sequence[Tensor]
-) -> tuple[Tensor, ...]:
+def _class_masks(model: QueryInst, prediction: Prediction, found: Sequence[Pairs]) -> list[Tensor]:
     """B of (N, M, M) probabilities: of each chosen query, the mask of its class."""
-    logits = model.mask_logits(prediction, len(prediction.stages) - 1, matches)
-    channels = torch.cat(list(labels))
+    logits = model.mask_logits(prediction, len(prediction.stages) - 1, _as_matches(found))
+    channels = torch.cat([pairs.labels for pairs in found])
     drawn = logits[torch.arange(len(channels), device=channels.device), channels]
-    counts = [len(rows) for rows in labels]
-    return tuple(torch.split(drawn.float().sigmoid(), counts))
+    return list(torch.split(drawn.float().sigmoid(), [len(pairs.labels) for pairs in found]))
+
+
+def _as_matches(found: Sequence[Pairs]) -> list[Match]:
+    return [Match(pairs.queries, torch.arange(len(pairs.queries))) for pairs in found]
