@@ -28,7 +28,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "PIL": ("viz/draw.py",),
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
     "safetensors": ("models/weights.py",),
-    "scipy": ("models/matcher.py",),
+    "scipy": ("models/matcher.py", "tracking/affinity.py"),
     "tqdm": (
         "models/download.py",
         "inference/command.py",

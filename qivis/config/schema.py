@@ -227,25 +227,42 @@ class OptimConfig:
 class TrackingConfig:
     """How detections become tracks.
 
+    Beside each number stands what others have; where "ours" stands, there is nobody to compare with.
+
+    association: what tells whose detection it is. `embedding`: looks that were learned from videos,
+        and place (weights with an association head only). `query`: the same with the queries of
+        the last stage for looks, which needs no video training (MinVIS). `overlap`: nothing but the
+        IoU with the mask that a track had when last seen, the baseline.
+    assignment: `greedy`: the better scored detection chooses first (IDOL, CTVIS; the authors of
+        CTVIS note a loss of 3 AP without it). `hungarian`: what is best for all together (MinVIS).
     keep_score: detections below it are not looked at; from here on they may continue a track
         (IDOL gates at 0.1, CTVIS at 0.01).
-    birth_score: detections from here on may also start a track (IDOL: 0.2 to 0.3).
+    birth_score: detections from here on may also start a track (IDOL: 0.2, on OVIS 0.3).
     duplicate_iou: of two masks of a frame that overlap by more, the better scored one stays (IDOL:
         0.5, CTVIS: 0.6).
     appearance_weight: share of the cosine of the embeddings in the similarity of a detection and a
-        track; the rest is the overlap of the box with the place where the track is expected.
-    place_frames: after each so many frames unseen, the expected place says half as much.
-    temperature: of the softmax that sets rival pairs against each other.
-    match_similarity: a detection and a track less similar than this are not the same object.
-    memory_frames: an object unseen for more frames than this comes back as a new one.
+        track; the rest is the overlap of the box with the place where the track is expected
+        (MaskTrack R-CNN and CrossVIS add the overlap, too; the half is ours).
+    place_frames: after each so many frames unseen, the expected place says half as much (ours).
+    recent_frames: a track unseen for more frames than this is found again only by a detection that
+        could start one (ours; ByteTrack gives weak detections only tracks of the last frame).
+    temperature: of the softmax that sets rival pairs against each other (ours; IDOL and CTVIS have
+        it over dot products that are not scaled to a length of 1, so that they need none).
+    match_similarity: a detection and a track less similar than this are not the same object (bare
+        bi-softmax in IDOL: 0.5, CTVIS: 0.3; IoU, as in `overlap`, in SORT: 0.3).
+    memory_frames: an object unseen for more frames than this comes back as a new one (IDOL: 10,
+        CTVIS: 20, both at every fifth frame of a video; ByteTrack: 30, at every frame).
     min_frames: tracks seen in fewer frames are dropped at the end (IDOL and CTVIS: 3).
     """
 
+    association: Literal["embedding", "query", "overlap"] = "query"
+    assignment: Literal["greedy", "hungarian"] = "greedy"
     keep_score: float = 0.1
     birth_score: float = 0.3
     duplicate_iou: float = 0.6
     appearance_weight: float = 0.5
     place_frames: float = 10.0
+    recent_frames: int = 5
     temperature: float = 0.05
     match_similarity: float = 0.35
     memory_frames: int = 30

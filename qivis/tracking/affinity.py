@@ -9,15 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torchvision.ops import box_iou
 
 SAME_BOX = 0.999  # IoU of two boxes that differ by rounding
-
-
-def cosine(detections: Tensor, tracks: Tensor) -> Tensor:
-    """Cosines of (N, E) and (M, E) embeddings: (N, M) in [-1, 1]; 0 for an embedding of zeros."""
-    return unit_length(detections) @ unit_length(tracks).T
 
 
 def unit_length(embeddings: Tensor) -> Tensor:
@@ -43,20 +38,41 @@ def bi_softmax(similarity: Tensor, temperature: float) -> Tensor:
     return (scaled.softmax(dim=1) + scaled.softmax(dim=0)) / 2
 
 
-def buffered_box_iou(detections: Tensor, tracks: Tensor, margin: float) -> Tensor:
-    """IoU of boxes grown on every side, so that small fast objects still overlap.
+def box_iou(detections: Tensor, tracks: Tensor) -> Tensor:
+    """IoU of boxes; 0 for two boxes without area.
+
+    For so few boxes three times as fast as torchvision's, whose checks take longer than the maths.
 
     Args:
         detections: (N, 4), x1 y1 x2 y2.
         tracks: (M, 4), likewise.
-        margin: growth on each side, as a share of the box's own width and height (C-BIoU,
-            arXiv 2211.14317).
 
     Returns:
         (N, M) in [0, 1].
     """
-    overlap: Tensor = box_iou(_grow(detections, margin), _grow(tracks, margin))
-    return overlap.nan_to_num()  # two boxes without area: 0 / 0
+    x1, y1, x2, y2 = detections[:, :, None].unbind(dim=1)  # each (N, 1)
+    left, top, right, bottom = tracks.unbind(dim=1)
+    width = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp(min=0)
+    height = (torch.minimum(y2, bottom) - torch.maximum(y1, top)).clamp(min=0)
+    shared = width * height
+    covered = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - shared
+    return (shared / covered).nan_to_num()  # two boxes without area: 0 / 0
+
+
+def grown(boxes: Tensor, margin: float) -> Tensor:
+    """Boxes that reach further on every side, so that small fast objects still overlap.
+
+    Args:
+        boxes: (N, 4), x1 y1 x2 y2.
+        margin: growth on each side, as a share of the box's own width and height (C-BIoU,
+            arXiv 2211.14317).
+
+    Returns:
+        (N, 4), x1 y1 x2 y2.
+    """
+    top_left, bottom_right = boxes.split(2, dim=-1)
+    border = (bottom_right - top_left) * margin
+    return torch.cat([top_left - border, bottom_right + border], dim=-1)
 
 
 def distinct(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Tensor:
@@ -113,10 +129,21 @@ def match_greedily(similarity: Tensor, threshold: float) -> Tensor:
     return torch.from_numpy(columns)
 
 
-def _grow(boxes: Tensor, margin: float) -> Tensor:
-    top_left, bottom_right = boxes.split(2, dim=-1)
-    border = (bottom_right - top_left) * margin
-    return torch.cat([top_left - border, bottom_right + border], dim=-1)
+def match_together(similarity: Tensor, threshold: float) -> Tensor:
+    """Give detections the tracks with which all pairs together are most alike (Hungarian).
+
+    Args:
+        similarity: (N, M).
+        threshold: no pair below it, and none gives way to one.
+
+    Returns:
+        (N,) int64, the column of each detection; -1 for none.
+    """
+    is_possible = (similarity >= threshold).numpy()
+    rows, columns = linear_sum_assignment(similarity.numpy() * is_possible, maximize=True)
+    matched = np.full(len(similarity), -1)
+    matched[rows] = np.where(is_possible[rows, columns], columns, -1)
+    return torch.from_numpy(matched)
 
 
 def _window(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[slice, slice]:

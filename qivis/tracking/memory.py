@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qivis.structures import Detections, Record
+from qivis.structures import Record
 from qivis.tracking.affinity import unit_length
+from qivis.tracking.sightings import Sightings
 
 POSITION_GAIN = 0.8  # share of a surprise in position that is believed; the rest is detector jitter
 VELOCITY_GAIN = 0.2  # share of it that is taken for a change of velocity
@@ -25,33 +26,46 @@ class TrackMemory(Record):
     track_ids: (M,) int64.
     boxes: (M, 4) float32, x1 y1 x2 y2 in pixels: where the object is expected in this frame.
     velocities: (M, 2) float32, x y of the centre in pixels per frame.
-    embeddings: (M, E) float32 of length 1.
+    looks: (M, E) float32 of length 1.
     evidence: (M, K) float32, sum of the scores with which each class was seen.
     labels: (M,) int64 in [0, K).
     ages: (M,) int64, frames since the object was last seen.
+    seen_boxes: (M, 4) float32, x1 y1 x2 y2 in pixels: where it was then.
+    seen_grids: (M, S, S) bool, which cells of that box it covered (`mask_grids.py`); S = 0 where
+        nobody asks.
     """
 
     track_ids: Tensor
     boxes: Tensor
     velocities: Tensor
-    embeddings: Tensor
+    looks: Tensor
     evidence: Tensor
     labels: Tensor
     ages: Tensor
+    seen_boxes: Tensor
+    seen_grids: Tensor
 
 
-def newborn(detections: Detections, first_id: int, num_classes: int = 1) -> TrackMemory:
-    """Tracks of objects that are met for the first time; `refresh` is still to see them."""
-    number = len(detections)
+def newborn(sightings: Sightings, first_id: int, num_classes: int = 1) -> TrackMemory:
+    """Tracks of objects that are met for the first time; `refresh` is still to see them.
+
+    Args:
+        sightings: the objects.
+        first_id: of the first of them; the others count on from there.
+        num_classes: K, as far as classes are known.
+    """
+    number = len(sightings)
     return TrackMemory(
-        size=detections.size,
+        size=sightings.size,
         track_ids=torch.arange(first_id, first_id + number),
-        boxes=detections.boxes,
-        velocities=detections.boxes.new_zeros(number, 2),
-        embeddings=unit_length(detections.embeddings),
-        evidence=detections.scores.new_zeros(number, num_classes),
-        labels=detections.labels,
+        boxes=sightings.boxes,
+        velocities=sightings.boxes.new_zeros(number, 2),
+        looks=sightings.looks,
+        evidence=sightings.scores.new_zeros(number, num_classes),
+        labels=sightings.labels,
         ages=torch.zeros(number, dtype=torch.int64),
+        seen_boxes=sightings.boxes,
+        seen_grids=sightings.grids,
     )
 
 
@@ -66,46 +80,48 @@ def advance(memory: TrackMemory, longest_absence: int) -> TrackMemory:
     )
 
 
-def extend(memory: TrackMemory, detections: Detections, first_id: int) -> TrackMemory:
+def extend(memory: TrackMemory, sightings: Sightings, first_id: int) -> TrackMemory:
     """The tracks of `memory`, then a new one for each detection, with ids from `first_id` on."""
-    others = newborn(detections, first_id, memory.evidence.shape[1])
+    others = newborn(sightings, first_id, memory.evidence.shape[1])
     fields = {name: rows for name, rows in vars(memory).items() if name != "size"}
     joined = {name: torch.cat([rows, getattr(others, name)]) for name, rows in fields.items()}
     return TrackMemory(size=memory.size, **joined)
 
 
-def refresh(memory: TrackMemory, rows: Tensor, detections: Detections) -> TrackMemory:
-    """Learn from what was seen: place, velocity, looks and class.
+def refresh(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> TrackMemory:
+    """Learn from what was seen: place, velocity, looks, class and mask.
 
     Args:
         memory: M tracks.
         rows: (N,) int64, the track that each detection belongs to; no track twice.
-        detections: N of them.
+        sightings: N of them.
     """
     seen = memory[rows]
-    surprise = detections.boxes - seen.boxes
+    surprise = sightings.boxes - seen.boxes
     shift = surprise.view(-1, 2, 2).mean(dim=1)  # (N, 2), of the centre
     elapsed = seen.ages.clamp(min=1)[:, None]
     # A view unlike the remembered one is more likely an occluded or mistaken one (CTVIS).
-    alike = (unit_length(detections.embeddings) * seen.embeddings).sum(dim=1).clamp(min=0)
-    trust = (alike * detections.scores)[:, None]
-    looks = (1 - trust) * seen.embeddings + trust * unit_length(detections.embeddings)
-    evidence = _add_evidence(memory.evidence, rows, detections)
+    alike = (sightings.looks * seen.looks).sum(dim=1).clamp(min=0)
+    trust = (alike * sightings.scores)[:, None]
+    looks = (1 - trust) * seen.looks + trust * sightings.looks
+    evidence = _add_evidence(memory.evidence, rows, sightings)
     return replace(
         memory,
         boxes=memory.boxes.index_copy(0, rows, seen.boxes + POSITION_GAIN * surprise),
         velocities=memory.velocities.index_add(0, rows, VELOCITY_GAIN * shift / elapsed),
-        embeddings=memory.embeddings.index_copy(0, rows, unit_length(looks)),
+        looks=memory.looks.index_copy(0, rows, unit_length(looks)),
         evidence=evidence,
         labels=_settle_labels(memory.labels, evidence),
         ages=memory.ages.index_fill(0, rows, 0),
+        seen_boxes=memory.seen_boxes.index_copy(0, rows, sightings.boxes),
+        seen_grids=memory.seen_grids.index_copy(0, rows, sightings.grids),
     )
 
 
-def _add_evidence(evidence: Tensor, rows: Tensor, detections: Detections) -> Tensor:
-    num_classes = max([evidence.shape[1], *(detections.labels + 1).tolist()])
+def _add_evidence(evidence: Tensor, rows: Tensor, sightings: Sightings) -> Tensor:
+    num_classes = max([evidence.shape[1], *(sightings.labels + 1).tolist()])
     widened = F.pad(evidence, (0, num_classes - evidence.shape[1]))
-    return widened.index_put((rows, detections.labels), detections.scores, accumulate=True)
+    return widened.index_put((rows, sightings.labels), sightings.scores, accumulate=True)
 
 
 def _settle_labels(labels: Tensor, evidence: Tensor) -> Tensor:

@@ -3,14 +3,17 @@ import math
 import numpy as np
 import pytest
 import torch
+from torchvision.ops import box_iou as reference_box_iou
 
 from qivis.tracking.affinity import (
     bi_softmax,
-    buffered_box_iou,
-    cosine,
+    box_iou,
     distinct,
+    grown,
     mask_iou,
     match_greedily,
+    match_together,
+    unit_length,
 )
 
 
@@ -21,11 +24,9 @@ def rectangles(*boxes, size=(10, 10)):
     return torch.tensor(boxes, dtype=torch.float32).view(-1, 4), masks
 
 
-def test_cosine_looks_at_directions_and_not_at_lengths():
-    detections = torch.tensor([[2.0, 0.0], [0.0, 0.5]])
-    tracks = torch.tensor([[3.0, 3.0], [0.0, -7.0], [0.0, 0.0]])
-    expected = torch.tensor([[math.sqrt(0.5), 0.0, 0.0], [math.sqrt(0.5), -1.0, 0.0]])
-    torch.testing.assert_close(cosine(detections, tracks), expected)
+def test_directions_have_length_1_whatever_their_length_was():
+    scaled = unit_length(torch.tensor([[3.0, 4.0], [0.0, -7.0], [0.0, 0.0]]))
+    torch.testing.assert_close(scaled, torch.tensor([[0.6, 0.8], [0.0, -1.0], [0.0, 0.0]]))
 
 
 def test_bi_softmax_is_the_mean_over_the_row_and_over_the_column():
@@ -45,23 +46,33 @@ def test_a_lone_pair_has_no_rival_however_unlike():
     assert bi_softmax(torch.tensor([[0.01]]), 0.1).item() == 1.0
 
 
-def test_box_iou_without_margin_is_the_shared_part():
+def test_box_iou_is_the_shared_part():
     boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
     others = torch.tensor([[1.0, 0.0, 3.0, 2.0], [5.0, 5.0, 6.0, 6.0], [0.0, 0.0, 2.0, 2.0]])
-    torch.testing.assert_close(
-        buffered_box_iou(boxes, others, 0.0), torch.tensor([[1 / 3, 0.0, 1.0]])
-    )
+    torch.testing.assert_close(box_iou(boxes, others), torch.tensor([[1 / 3, 0.0, 1.0]]))
+
+
+def test_box_iou_is_that_of_torchvision():
+    corners = torch.rand(2, 30, 2, generator=torch.Generator().manual_seed(0))
+    boxes = torch.cat([corners[0], corners[0] + corners[1]], dim=1)
+    torch.testing.assert_close(box_iou(boxes[:20], boxes), reference_box_iou(boxes[:20], boxes))
+
+
+def test_grown_boxes_reach_further_on_every_side():
+    boxes = torch.tensor([[0.0, 10.0, 4.0, 20.0]])
+    assert grown(boxes, 0.5).tolist() == [[-2.0, 5.0, 6.0, 25.0]]
 
 
 def test_a_margin_lets_neighbours_overlap():
     boxes, others = torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[3.0, 0.0, 5.0, 2.0]])
     # Grown by half a side each way both are 4 x 4, three apart: they share 1 x 4 of 28.
-    torch.testing.assert_close(buffered_box_iou(boxes, others, 0.5), torch.tensor([[1 / 7]]))
+    overlap = box_iou(grown(boxes, 0.5), grown(others, 0.5))
+    torch.testing.assert_close(overlap, torch.tensor([[1 / 7]]))
 
 
 def test_boxes_without_area_do_not_overlap():
     point = torch.tensor([[1.0, 1.0, 1.0, 1.0]])
-    assert buffered_box_iou(point, point, 0.5).item() == 0.0
+    assert box_iou(point, point).item() == 0.0
 
 
 def test_mask_iou_counts_pixels():
@@ -122,10 +133,32 @@ def test_greedy_matching_gives_each_its_best_free_track(similarity, columns):
     assert match_greedily(torch.tensor(similarity), threshold=0.5).tolist() == columns
 
 
+@pytest.mark.parametrize(
+    ("similarity", "greedy", "together"),
+    [
+        # Greedy: 0.9, then nothing for the second. Together: 0.8 + 0.95 = 1.75.
+        ([[0.9, 0.8], [0.95, 0.2]], [0, -1], [1, 0]),
+        # 0.9 + 0.55 is more than 0.6 + 0.8.
+        ([[0.9, 0.6], [0.8, 0.55]], [0, 1], [0, 1]),
+        # 0.45 + 0.9 would be more than 0.95 + 0.1, but 0.45 is no pair: nobody gives way to it.
+        ([[0.95, 0.45], [0.9, 0.1]], [0, -1], [0, -1]),
+        # Three for one track: the most alike, whoever is scored better.
+        ([[0.6], [0.7], [0.65]], [0, -1, -1], [-1, 0, -1]),
+        ([[0.4]], [-1], [-1]),
+        ([[0.5]], [0], [0]),
+    ],
+    ids=["gives way", "same", "not for too little", "too many", "too unlike", "just enough"],
+)
+def test_together_pairs_are_as_alike_as_can_be(similarity, greedy, together):
+    similarity = torch.tensor(similarity)
+    assert match_greedily(similarity, threshold=0.5).tolist() == greedy
+    assert match_together(similarity, threshold=0.5).tolist() == together
+
+
+@pytest.mark.parametrize("match", [match_greedily, match_together])
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
-def test_nobody_or_nothing_to_match_is_no_special_case(shape):
+def test_nobody_or_nothing_to_match_is_no_special_case(shape, match):
     similarity = torch.zeros(shape)
     assert bi_softmax(similarity, 0.1).shape == shape
-    assert match_greedily(similarity, 0.5).tolist() == [-1] * shape[0]
-    assert cosine(torch.zeros(shape[0], 8), torch.zeros(shape[1], 8)).shape == shape
-    assert buffered_box_iou(torch.zeros(shape[0], 4), torch.zeros(shape[1], 4), 0.5).shape == shape
+    assert match(similarity, 0.5).tolist() == [-1] * shape[0]
+    assert box_iou(torch.zeros(shape[0], 4), torch.zeros(shape[1], 4)).shape == shape

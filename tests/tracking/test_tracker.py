@@ -6,8 +6,6 @@ import torch
 from qivis.config.schema import TrackingConfig
 from qivis.structures import Detections
 from qivis.tracking import build_tracker
-from qivis.tracking.memory import newborn
-from qivis.tracking.tracker import RECENT_FRAMES, query_similarity
 
 SIZE = (100, 200)
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
@@ -107,7 +105,9 @@ def test_a_weak_detection_elsewhere_does_not_carry_a_track_away():
     assert ids_of([frame(seen(10)), frame(seen(150, score=WEAK))])[-1] == []
 
 
-@pytest.mark.parametrize(("absence", "expected"), [(RECENT_FRAMES - 1, [0]), (RECENT_FRAMES, [])])
+@pytest.mark.parametrize(
+    ("absence", "expected"), [(CONFIG.recent_frames - 1, [0]), (CONFIG.recent_frames, [])]
+)
 def test_a_weak_detection_does_not_bring_a_track_back_after_long(absence, expected):
     frames = [frame(seen(10)), *[frame()] * absence, frame(seen(10, score=WEAK))]
     assert ids_of(frames)[-1] == expected
@@ -168,51 +168,70 @@ def test_what_was_detected_is_passed_on_as_it_was():
     assert torch.equal(tracked.embeddings, detections.embeddings[[1, 0]])
 
 
-def test_memory_does_not_grow_with_the_video():
-    tracker = build_tracker(replace(CONFIG, memory_frames=4))
-    lengths = []
-    for index in range(40):
-        looks = torch.nn.functional.one_hot(torch.tensor(index % 3), 3).tolist()
-        tracker.update(frame(seen((index * 67) % 180, looks)))
-        lengths.append(len(tracker._memory))
-    assert max(lengths) <= 5
-
-
 def test_two_trackers_number_their_tracks_apart():
     first = ids_of([frame(seen(10), seen(100, GREEN))])
     assert ids_of([frame(seen(10))]) == [[0]]
     assert first == [[0, 1]]
 
 
-def remembered(*objects, age):
-    return replace(newborn(frame(*objects), 0), ages=torch.full((len(objects),), age))
+OVERLAP = replace(CONFIG, association="overlap")
 
 
-@pytest.mark.parametrize(
-    ("x", "looks", "age", "expected"),
-    [
-        (10, RED, 1, 1.0),
-        (10, GREEN, 1, 0.5),
-        (150, RED, 1, 0.5),
-        (150, GREEN, 1, 0.0),
-        # After 10 frames without a sighting half of what the place says has become 0.2.
-        (10, GREEN, 11, 0.5 * (0.5 * 1.0 + 0.5 * 0.2)),
-        (150, RED, 11, 0.5 + 0.5 * (0.5 * 0.2)),
-    ],
-    ids=["same", "same place", "same looks", "neither", "same place long ago", "same looks later"],
-)
-def test_similarity_weighs_looks_and_place_and_the_place_fades(x, looks, age, expected):
-    memory = remembered(seen(10, RED), age=age)
-    similarity = query_similarity(
-        frame(seen(x, looks)), memory, appearance_weight=0.5, temperature=0.05, place_frames=10.0
-    )
-    assert similarity.item() == pytest.approx(expected)
+def test_overlap_follows_masks_though_looks_differ():
+    frames = [frame(seen(10, RED), seen(100, GREEN)), frame(seen(13, GREEN), seen(103, RED))]
+    assert ids_of(frames, OVERLAP) == [[0, 1], [0, 1]]
+    # By their looks, and with them alone, they are the other way round.
+    assert ids_of(frames, replace(CONFIG, appearance_weight=1.0)) == [[0, 1], [1, 0]]
 
 
-def test_of_two_tracks_that_fit_equally_well_none_is_certain():
-    memory = remembered(seen(10), seen(10), age=1)
-    similarity = query_similarity(
-        frame(seen(10)), memory, appearance_weight=0.5, temperature=0.05, place_frames=10.0
-    )
-    # Each has half of the row's softmax and all of its column's.
-    assert similarity.tolist() == [pytest.approx([0.75, 0.75])]
+def test_overlap_loses_what_moves_too_fast_though_looks_are_the_same():
+    frames = [frame(seen(10)), frame(seen(40))]
+    assert ids_of(frames, OVERLAP) == [[0], [1]]
+    assert ids_of(frames, CONFIG) == [[0], [0]]
+
+
+def test_overlap_knows_of_no_motion():
+    frames = [frame(seen(x)) for x in range(0, 60, 5)]
+    # 20 pixels further on, where it would have moved in four unseen frames, there is no overlap.
+    assert ids_of([*frames, *[frame()] * 3, frame(seen(75))], OVERLAP)[-1] == [1]
+    assert ids_of([*frames, *[frame()] * 3, frame(seen(55))], OVERLAP)[-1] == [0]
+
+
+def test_overlap_sees_masks_and_not_boxes():
+    upper, lower = frame(seen(10)), frame(seen(10))
+    upper.masks[0, 50:] = False
+    lower.masks[0, :50] = False
+    assert ids_of([upper, lower, upper], OVERLAP) == [[0], [1], [0]]
+
+
+def test_learned_looks_are_compared_as_queries_are():
+    frames = [frame(seen(10, RED), seen(100, GREEN)), frame(seen(60, GREEN), seen(150, RED))]
+    assert ids_of(frames, replace(CONFIG, association="embedding")) == ids_of(frames, CONFIG)
+
+
+def test_a_lone_pair_that_looks_unlike_is_no_match_where_only_looks_count():
+    config = replace(CONFIG, appearance_weight=1.0)
+    assert ids_of([frame(seen(10, RED)), frame(seen(10, GREEN))], config) == [[0], [1]]
+
+
+def test_together_a_better_scored_object_gives_way_where_greedily_it_takes():
+    # The first mask overlaps 14 of 26 columns with track 0 and 12 of 28 with track 1; the second
+    # 18 of 22 with track 0 and none with track 1. Greedy: 14 / 26 and nothing, so that the second
+    # is new. Together: 12 / 28 + 18 / 22.
+    before = frame(seen(10, score=0.9), seen(24, score=0.8))
+    after = frame(seen(16, score=0.9), seen(8, score=0.8))
+    assert ids_of([before, after], OVERLAP) == [[0, 1], [0, 2]]
+    assert ids_of([before, after], replace(OVERLAP, assignment="hungarian")) == [[0, 1], [1, 0]]
+
+
+def test_memory_does_not_grow_with_the_video():
+    looks = torch.eye(3).tolist()
+    frames = [frame(seen((67 * i) % 150, looks[i % 3]), seen(170, looks[i % 2])) for i in range(12)]
+    tracker = build_tracker(replace(OVERLAP, memory_frames=4))
+    held = []
+    for index in range(1000):
+        tracked = tracker.update(frames[index % len(frames)])
+        tensors = [value for value in vars(tracker._memory).values() if torch.is_tensor(value)]
+        held.append(sum(value.numel() * value.element_size() for value in tensors))
+    assert tracked.track_ids.max() > 100  # many were born
+    assert max(held[500:]) == max(held[:500]) < 10 * 600  # bytes, for at most ten tracks
