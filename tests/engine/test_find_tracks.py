@@ -1,12 +1,10 @@
 """Running a model over a set of videos."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from qivis.config import ExperimentConfig
 from qivis.config.schema import DataConfig, SourceConfig, TrackingConfig
@@ -20,7 +18,8 @@ from qivis.engine.find_tracks import (
 from qivis.errors import WeightsError
 from qivis.evaluation.ytvis_map import evaluate_youtube_vis
 from qivis.models.source import open_weights
-from qivis.structures import Categories, Category, Detections
+from qivis.structures import Categories, Category
+from tests.oracle import VideoOracle
 
 VALID = SourceConfig("ytvis/valid/JPEGImages", "ytvis/valid/instances.json", "videos")
 # Weights that nobody trained give scores of about 0.01.
@@ -32,34 +31,8 @@ def videos(shapes: Path) -> YouTubeVis:
     return YouTubeVis(shapes / VALID.images, shapes / VALID.annotations)
 
 
-@dataclass
-class Oracle:
-    """Says of the frames of a set, one after the other, what is annotated."""
-
-    videos: YouTubeVis
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
-    asked: int = 0
-
-    def __call__(self, pictures: Sequence[Tensor]) -> list[Detections]:
-        return [self._seen(picture) for picture in pictures]
-
-    def _seen(self, picture: Tensor) -> Detections:
-        sample = self.videos.frame_sample(*divmod(self.asked, 8))
-        self.asked += 1
-        assert torch.equal(picture, sample.image)
-        targets = sample.targets
-        return Detections(
-            size=targets.size,
-            boxes=targets.boxes,
-            labels=targets.labels,
-            scores=0.3 + 0.1 * targets.ids,
-            masks=targets.masks,
-            embeddings=torch.eye(10)[targets.ids],
-        )
-
-
 def test_who_says_what_is_annotated_has_an_ap_of_one(videos: YouTubeVis) -> None:
-    entries = list(find_tracks(Oracle(videos), videos, videos.categories))  # type: ignore[arg-type]
+    entries = list(find_tracks(VideoOracle(videos), videos, videos.categories))  # type: ignore[arg-type]
     truth = videos.ground_truth()
     assert len(entries) == len(truth["annotations"])
     assert evaluate_youtube_vis(truth, entries).stats[0] == pytest.approx(1)
@@ -67,7 +40,7 @@ def test_who_says_what_is_annotated_has_an_ap_of_one(videos: YouTubeVis) -> None
 
 def test_tracks_come_best_first_and_no_more_than_asked_for(videos: YouTubeVis) -> None:
     def found(most: int) -> list[tuple[int, float]]:
-        oracle = Oracle(videos)
+        oracle = VideoOracle(videos)
         tracks = find_tracks(oracle, videos, videos.categories, most)  # type: ignore[arg-type]
         return [(track["video_id"], round(track["score"], 4)) for track in tracks]
 
@@ -77,7 +50,7 @@ def test_tracks_come_best_first_and_no_more_than_asked_for(videos: YouTubeVis) -
 
 
 def test_a_video_is_done_with_before_the_next_one_is_looked_at(videos: YouTubeVis) -> None:
-    oracle = Oracle(videos)
+    oracle = VideoOracle(videos)
     tracks = find_tracks(oracle, videos, videos.categories)  # type: ignore[arg-type]
     next(tracks)
     assert oracle.asked == 8
@@ -90,7 +63,7 @@ def test_short_tracks_are_left_out(videos: YouTubeVis) -> None:
     ]
     shortest, longest = min(lengths), max(lengths)
     assert shortest < longest
-    oracle = Oracle(videos, TrackingConfig(min_frames=longest))
+    oracle = VideoOracle(videos, TrackingConfig(min_frames=longest))
     tracks = list(find_tracks(oracle, videos, videos.categories))  # type: ignore[arg-type]
     assert len(tracks) == lengths.count(longest)
 
