@@ -3,37 +3,33 @@
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if TYPE_CHECKING:
+    from qivis.engine.fit import Run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit code."""
-    args = parse_args(argv)
-    from qivis.engine.fit import fit
+    args = parse_args(argv, "train_image", str(__doc__), "configs/image/nano_coco.yaml")
     from qivis.engine.image_run import build_image_run
-    from qivis.errors import QivisError
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        run = build_image_run(
-            args.config, args.set, args.data_root, args.out, args.device, args.init
-        )
-        fit(run, resume=args.resume)
-    except QivisError as error:
-        print(f"train_image: {error}", file=sys.stderr)
-        return 2
-    print(run.folder.resolve())
-    return 0
+    return train(args, "train_image", build_image_run)
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="train_image", description=__doc__)
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/image/nano_coco.yaml")
-    parser.add_argument("--data-root", type=Path, help="folder of the data set (default: config's)")
+def parse_args(
+    argv: Sequence[str] | None, name: str, purpose: str, example: str
+) -> argparse.Namespace:
+    """The command line of a training command."""
+    parser = argparse.ArgumentParser(prog=name, description=purpose)
+    parser.add_argument("config", type=Path, help=f"YAML file, such as {example}")
+    parser.add_argument(
+        "--data-root", type=Path, help="folder of the data sets (default: config's)"
+    )
     parser.add_argument("--out", type=Path, help="folder to write to (default: runs/<config name>)")
     parser.add_argument(
         "--init", help="weights to start from: a name or a path (default: ImageNet)"
@@ -44,6 +40,22 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     return parser.parse_args(argv)
+
+
+def train(args: argparse.Namespace, name: str, build_run: Callable[..., "Run"]) -> int:
+    """Train what `build_run` puts together of the arguments; returns the exit code."""
+    from qivis.engine.fit import fit
+    from qivis.errors import QivisError
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        run = build_run(args.config, args.set, args.data_root, args.out, args.device, args.init)
+        fit(run, resume=args.resume)
+    except QivisError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    print(run.folder.resolve())
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,22 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
-from qivis.config import ExperimentConfig, load_config
+from qivis.config import load_config
 from qivis.data.loader import TrainingClips
 from qivis.data.sources import training_sources, validation_images
 from qivis.engine.evaluate import as_metrics, evaluate_images, protocol_predictor
 from qivis.engine.fit import Run
-from qivis.errors import WeightsError
+from qivis.engine.start import starting_model
 from qivis.inference.predictor import pick_device
-from qivis.models.build import build_model
-from qivis.models.pretrained import load_pretrained_backbone
 from qivis.models.queryinst import QueryInst
-from qivis.models.source import open_weights
 from qivis.models.training import ImageTraining
 from qivis.models.weights import WeightsHeader
-from qivis.structures import Categories
 
 
 def build_image_run(
@@ -46,7 +40,7 @@ def build_image_run(
     root = data_root or Path(config.data.root)
     categories, sources = training_sources(config.data, None, root)
     validation = validation_images(config.data, root)
-    model = _starting_model(config, categories, start)
+    model = starting_model(config.model, categories, start, config.optim.seed)
     header = WeightsHeader(config.model, config.input, config.tracking, categories, False)
 
     def evaluate(network: QueryInst) -> Mapping[str, float]:
@@ -62,20 +56,3 @@ def build_image_run(
         folder=folder or Path("runs") / config_path.stem,
         device=target,
     )
-
-
-def _starting_model(
-    config: ExperimentConfig, categories: Categories, start: str | None
-) -> QueryInst:
-    torch.manual_seed(config.optim.seed)  # of the weights that start at random
-    if start is None:
-        model = build_model(config.model, len(categories))
-        load_pretrained_backbone(model, config.model.backbone)
-        return model
-    model, header = open_weights(start)
-    if header.model != config.model or header.categories != categories or header.inference_only:
-        raise WeightsError(
-            f"{start}: cannot be trained on with this config; expected the same model settings, "
-            "the classes of the data set, and all mask heads"
-        )
-    return model
