@@ -78,6 +78,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="a track starts at a detection with at least this score; once started, it is followed "
         "and drawn through lower scores (default: what the weights recommend, 0.3 if nothing else)",
     )
+    add(
+        "--association",
+        choices=("embedding", "query", "overlap"),
+        help="what objects are recognised by from frame to frame: looks learned from videos, the "
+        "network's queries, or nothing but the overlap of masks (default: what the weights "
+        "recommend)",
+    )
     add("--classes", nargs="+", metavar="NAME", help="follow only these, for instance person dog")
     add(
         "--decoder",
@@ -143,7 +150,7 @@ def _load(args: argparse.Namespace) -> Predictor:
 
     from qivis.inference.predictor import load_predictor
 
-    predictor = load_predictor(args.weights, args.device)
+    predictor = load_predictor(args.weights, args.device, args.association)
     _labels(args.classes or (), predictor.categories)
     tracking = predictor.tracking
     if args.score is not None:
@@ -151,7 +158,7 @@ def _load(args: argparse.Namespace) -> Predictor:
     gate = min(tracking.keep_score, tracking.birth_score)
     _say(
         f"qivis {_version()}, torch {torch.__version__}, device {predictor.device}, "
-        f"weights {args.weights}"
+        f"weights {args.weights}, association by {tracking.association}"
     )
     return replace(predictor, tracking=tracking, score_threshold=gate)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from qivis.config import from_dict, to_dict
 from qivis.config.schema import InputConfig, TrackingConfig
 from qivis.errors import WeightsError
 from qivis.models.inputs import prepare, resize_for_test
@@ -25,7 +26,7 @@ class Predictor:
 
     model: in evaluation mode, on `device`.
     categories: what the labels mean.
-    tracking: settings of the tracker that fit the model.
+    tracking: settings of the tracker that fit the model; they say which embeddings it will get.
     score_threshold: detections below it are dropped; 0 keeps all.
     max_detections: kept in a picture.
     """
@@ -37,6 +38,17 @@ class Predictor:
     device: torch.device
     score_threshold: float = LEAST_SCORE
     max_detections: int = MOST_DETECTIONS
+
+    def __post_init__(self) -> None:
+        if self._learned_embeddings and self.model.association is None:
+            raise WeightsError(
+                "association by embedding needs an association head, which these weights lack; "
+                "associate by query or overlap, or take weights that tools/train_vis.py has trained"
+            )
+
+    @property
+    def _learned_embeddings(self) -> bool:
+        return self.tracking.association == "embedding"
 
     @torch.inference_mode()
     def __call__(self, images: Sequence[Tensor]) -> list[Detections]:
@@ -56,30 +68,44 @@ class Predictor:
             [(image.shape[1], image.shape[2]) for image in images],
             score_threshold=self.score_threshold,
             max_detections=self.max_detections,
+            learned_embeddings=self._learned_embeddings,
         )
 
 
-def load_predictor(weights: str | Path = "default", device: str = "auto") -> Predictor:
+def load_predictor(
+    weights: str | Path = "default", device: str = "auto", association: str | None = None
+) -> Predictor:
     """A predictor of named or stored weights.
 
     Args:
         weights: `default` for the model that comes with the package, the name of published
             weights, or the path of a weights file.
         device: `auto` for a GPU if there is one, else what torch calls a device.
+        association: what the tracker goes by, as in `TrackingConfig`: `embedding`, `query` or
+            `overlap`; by default what the weights recommend.
 
     Raises:
-        WeightsError: if the weights cannot be had or used, or there is no such device.
+        WeightsError: if the weights cannot be had or used, there is no such device, or the weights
+            have no embeddings that the asked association needs.
+        ConfigError: if there is no such association.
     """
     target = pick_device(device)
     model, header = open_weights(weights)
     model.drop_training_heads()
-    return Predictor(
-        model=model.to(target, memory_format=torch.channels_last).eval(),  # type: ignore[call-overload]
-        input=header.input,
-        categories=header.categories,
-        tracking=header.tracking,
-        device=target,
-    )
+    tracking = header.tracking
+    if association is not None:
+        asked = {**to_dict(tracking), "association": association}
+        tracking = from_dict(TrackingConfig, asked, "load_predictor")
+    try:
+        return Predictor(
+            model=model.to(target, memory_format=torch.channels_last).eval(),  # type: ignore[call-overload]
+            input=header.input,
+            categories=header.categories,
+            tracking=tracking,
+            device=target,
+        )
+    except WeightsError as error:
+        raise WeightsError(f"{weights}: {error}") from error
 
 
 def pick_device(name: str) -> torch.device:

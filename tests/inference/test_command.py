@@ -20,8 +20,8 @@ def clip(shapes):
 def run(tiny_weights, tmp_path, capsys):
     """Runs the command; gives its exit code, lines of stdout and lines of stderr, without bars."""
 
-    def run_command(*arguments):
-        options = ["--weights", str(tiny_weights), "--out", str(tmp_path / "runs")]
+    def run_command(*arguments, weights=tiny_weights):
+        options = ["--weights", str(weights), "--out", str(tmp_path / "runs")]
         code = main([*map(str, arguments), *options])
         printed = capsys.readouterr()
         complaints = [line for line in printed.err.splitlines() if "qivis-infer: " in line]
@@ -47,6 +47,31 @@ def test_the_first_line_says_what_runs_and_each_clip_has_a_summary(run, clip, ti
     assert str(tiny_weights) in lines[0]
     assert lines[1].startswith(f"{clip}: 8 frames, ")
     assert "0 frames lost" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "association"),
+    [((), "query"), (("--association", "overlap"), "overlap")],
+    ids=["as the weights recommend", "asked"],
+)
+def test_objects_are_recognised_as_asked(run, clip, options, association):
+    code, lines, _ = run(clip, "--score", 0, *options)
+    assert code == 0
+    assert lines[0].endswith(f"association by {association}")
+    assert json.loads(Path(lines[-1], "tracks.json").read_text())
+
+
+def test_learned_embeddings_are_used_where_the_weights_have_them(run, clip, embedding_weights):
+    _, lines, _ = run(clip, "--score", 0, weights=embedding_weights)
+    assert lines[0].endswith("association by embedding")
+    assert json.loads(Path(lines[-1], "tracks.json").read_text())
+
+
+def test_learned_embeddings_that_are_not_there_end_it_all_in_one_line(run, clip, tiny_weights):
+    code, lines, complaints = run(clip, clip, "--association", "embedding")
+    assert (code, lines, len(complaints)) == (2, [], 1)
+    assert f"{tiny_weights}: association by embedding needs an association head" in complaints[0]
+    assert "associate by query or overlap" in complaints[0]
 
 
 def test_nothing_is_overwritten(run, clip):
@@ -132,8 +157,14 @@ def test_an_output_folder_that_cannot_be_is_named_first(clip, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["clip.mp4", "--score", "1.5"], ["clip.mp4", "--batch", "0"], ["clip.mp4", "--so"]],
-    ids=["no source", "score", "batch", "unknown option"],
+    [
+        [],
+        ["clip.mp4", "--score", "1.5"],
+        ["clip.mp4", "--batch", "0"],
+        ["clip.mp4", "--association", "looks"],
+        ["clip.mp4", "--so"],
+    ],
+    ids=["no source", "score", "batch", "association", "unknown option"],
 )
 def test_arguments_that_make_no_sense_exit_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from qivis.errors import WeightsError
+from qivis.errors import ConfigError, WeightsError
 from qivis.inference.predictor import Predictor, load_predictor, pick_device
 from tests.tiny import noise
 
@@ -44,6 +44,60 @@ def test_settings_come_from_the_weights(tiny_weights: Path) -> None:
     assert (predictor.input.short_side, predictor.input.long_side) == (64, 96)
     assert predictor.categories.names == ("circle", "square", "triangle")
     assert not predictor.model.training
+
+
+def widths(predictor: Predictor) -> set[int]:
+    """Of the embeddings that it finds; those that are learned have 12, queries 32."""
+    found = replace(predictor, score_threshold=0.0)([noise((48, 72))])
+    return {detections.embeddings.shape[1] for detections in found}
+
+
+@pytest.mark.parametrize(
+    ("asked", "association", "width"),
+    [
+        (None, "embedding", 12),
+        ("embedding", "embedding", 12),
+        ("query", "query", 32),
+        ("overlap", "overlap", 32),
+    ],
+)
+def test_embeddings_are_what_the_tracker_goes_by(
+    embedding_weights: Path, asked: str | None, association: str, width: int
+) -> None:
+    predictor = load_predictor(embedding_weights, "cpu", asked)
+    assert (predictor.tracking.association, widths(predictor)) == (association, {width})
+
+
+def test_other_settings_of_the_tracker_stay_those_of_the_weights(tiny_weights: Path) -> None:
+    tracking = load_predictor(tiny_weights, "cpu", "overlap").tracking
+    assert tracking == replace(load_predictor(tiny_weights, "cpu").tracking, association="overlap")
+    assert tracking.min_frames == 2
+
+
+def test_a_predictor_whose_tracker_is_changed_finds_other_embeddings(
+    embedding_weights: Path,
+) -> None:
+    predictor = load_predictor(embedding_weights, "cpu")
+    by_query = replace(predictor.tracking, association="query")
+    assert widths(replace(predictor, tracking=by_query)) == {32}
+
+
+def test_weights_without_embeddings_say_so_and_what_to_do(
+    tiny_weights: Path, predictor: Predictor
+) -> None:
+    with pytest.raises(WeightsError) as error:
+        load_predictor(tiny_weights, "cpu", "embedding")
+    assert str(error.value).startswith(f"{tiny_weights}: ")
+    assert "associate by query or overlap" in str(error.value)
+    assert "train_vis" in str(error.value)
+    learned = replace(predictor.tracking, association="embedding")
+    with pytest.raises(WeightsError, match="needs an association head"):
+        replace(predictor, tracking=learned)
+
+
+def test_an_association_that_does_not_exist_is_refused(tiny_weights: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'querry'.*'query'"):
+        load_predictor(tiny_weights, "cpu", "querry")
 
 
 def test_heads_that_only_training_needs_are_not_kept(tiny_weights: Path) -> None:
