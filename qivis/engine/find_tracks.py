@@ -80,7 +80,10 @@ def open_video_predictor(weights: str, config: ExperimentConfig, device: str) ->
     model, header = open_weights(weights)
     model.drop_training_heads()
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return video_predictor(model, replace(header, tracking=config.tracking))
+    try:
+        return video_predictor(model, replace(header, tracking=config.tracking))
+    except WeightsError as error:
+        raise WeightsError(f"{weights}: {error}") from error
 
 
 def find_submission(

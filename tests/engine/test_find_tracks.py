@@ -1,5 +1,6 @@
 """Running a model over a set of videos."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,25 @@ def test_a_submission_has_the_ids_of_the_annotation_file(tiny_weights: Path, sha
     ids = {"circle": 1, "square": 3, "triangle": 7}
     assert tracks
     assert all(track["category_id"] == ids[track["category"]] for track in tracks)
+
+
+def test_weights_may_know_fewer_classes_than_the_set(
+    tiny_weights: Path, shapes: Path, tmp_path: Path
+) -> None:
+    content = json.loads((shapes / VALID.annotations).read_text())
+    content["categories"].insert(1, {"id": 2, "name": "star"})
+    (tmp_path / "more.json").write_text(json.dumps(content))
+    data = DataConfig(val=replace(VALID, annotations=str(tmp_path / "more.json")))
+    config = ExperimentConfig(data=data, tracking=EAGER)
+    tracks = list(find_submission(str(tiny_weights), config, shapes, "cpu"))
+    ids = {"circle": 1, "square": 3, "triangle": 7}
+    assert all(track["category_id"] == ids[track["category"]] for track in tracks)
+
+
+def test_weights_without_what_the_tracker_goes_by_are_named(tiny_weights: Path) -> None:
+    config = ExperimentConfig(tracking=TrackingConfig(association="embedding"))
+    with pytest.raises(WeightsError, match=r"tiny\.safetensors: association by embedding needs"):
+        open_video_predictor(str(tiny_weights), config, "cpu")
 
 
 def test_weights_that_know_a_class_that_the_set_has_not_are_refused(
