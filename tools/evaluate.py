@@ -1,37 +1,71 @@
-"""Box and mask AP of weights on a config's validation set, by the official COCO protocol."""
+"""How good weights are on a config's validation set.
+
+Images: box and mask AP by the official COCO protocol. Videos: the 12 official figures of
+YouTube-VIS, a bootstrap interval of AP, HOTA, IDF1 and ID switches.
+"""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if TYPE_CHECKING:
+    from qivis.config import ExperimentConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; returns the exit code."""
     args = parse_args(argv)
     from qivis.config import load_config
-    from qivis.engine.evaluate import as_metrics, as_table, evaluate_weights, write_metrics
+    from qivis.engine.evaluate import write_metrics
     from qivis.errors import QivisError
 
     try:
         config = load_config(args.config, args.set)
         root = args.data_root or Path(config.data.root)
-        measured = evaluate_weights(args.weights, config, root, args.device)
-        print(as_table(measured))
+        measure = {"images": measure_images, "videos": measure_videos}[config.data.val.kind]
+        table, metrics = measure(args.weights, config, root, args.device)
+        print(table)
         if args.metrics:
-            write_metrics(args.metrics, as_metrics(measured))
+            write_metrics(args.metrics, metrics)
     except QivisError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     return 0
 
 
+def measure_images(
+    weights: str, config: "ExperimentConfig", root: Path, device: str
+) -> tuple[str, Mapping[str, float]]:
+    """The figures on images, to read and by name."""
+    from qivis.engine.evaluate import as_metrics, as_table, evaluate_weights
+
+    measured = evaluate_weights(weights, config, root, device)
+    return as_table(measured), as_metrics(measured)
+
+
+def measure_videos(
+    weights: str, config: "ExperimentConfig", root: Path, device: str
+) -> tuple[str, Mapping[str, float]]:
+    """The figures on videos, to read and by name."""
+    from qivis.engine.evaluate_videos import as_metrics, as_table, evaluate_video_weights
+
+    figures = evaluate_video_weights(weights, config, root, device)
+    return as_table(figures), as_metrics(figures)
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="evaluate", description=__doc__)
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/image/nano_coco.yaml")
+    parser.add_argument(
+        "config",
+        type=Path,
+        help="YAML file, such as configs/image/nano_coco.yaml; data.val.kind says whether images "
+        "or videos are measured on, and for videos `tracking` how detections become tracks",
+    )
     parser.add_argument(
         "--weights",
         default="default",

@@ -10,6 +10,11 @@ import pytest
 
 TOOL = Path(evaluate.__file__)
 CONFIG = TOOL.parents[1] / "configs" / "debug" / "tiny_shapes_image.yaml"
+VIDEOS = """
+data:
+  val: {kind: videos, images: ytvis/valid/JPEGImages, annotations: ytvis/valid/instances.json}
+tracking: {keep_score: 0.0, birth_score: 0.0, min_frames: 1}  # for weights that nobody trained
+"""
 
 
 def run(*arguments: object) -> int:
@@ -29,6 +34,29 @@ def test_figures_are_printed_class_by_class_and_written(
     figures = json.loads(out.read_text())
     assert figures["mask/AP"] == pytest.approx(float(printed[2].split()[1]), abs=0.05)
     assert figures["box/AP/square"] == pytest.approx(float(printed[6].split()[1]), abs=0.05)
+
+
+def test_on_videos_the_official_figures_and_those_of_tracks_are_printed_and_written(
+    shapes: Path, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "videos.yaml"
+    config.write_text(VIDEOS)
+    out = tmp_path / "figures.json"
+    known = (config, "--weights", tiny_weights, "--data-root", shapes, "--device", "cpu")
+    assert run(*known, "--metrics", out) == 0
+    printed = capsys.readouterr().out.splitlines()
+    figures = json.loads(out.read_text())
+    assert printed[0].split() == list(figures)[:12]
+    assert float(printed[1].split()[0]) == pytest.approx(figures["AP"], abs=0.05)
+    assert printed[2].endswith(f": {figures['AP_low']:.1f} to {figures['AP_high']:.1f}")
+    rows = {line.split()[0]: line.split()[-4:] for line in printed[5:]}
+    assert list(rows) == ["all", "circle", "square", "triangle"]
+    assert float(rows["all"][1]) == pytest.approx(figures["HOTA"], abs=0.05)
+    assert int(rows["square"][3]) == figures["id_switches/square"]
+    # The config says how it tracks: nothing that nobody trained starts a track at 0.3.
+    assert run(*known, "--metrics", out, "--set", "tracking.birth_score=0.3") == 0
+    strict = json.loads(out.read_text())
+    assert strict["HOTA"] == 0 < figures["HOTA"]
 
 
 @pytest.mark.parametrize(
