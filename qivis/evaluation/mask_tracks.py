@@ -125,16 +125,16 @@ def _compressed(segmentations: Sequence[Any], video: Mapping[str, Any]) -> list[
         elif isinstance(segmentation, dict) and isinstance(
             segmentation.get("counts"), (str, bytes)
         ):
-            masks.append(rle.with_bytes(segmentation))
+            masks.append(segmentation)
         else:
             masks.append(_encoded(segmentation, frame, video))
     return masks
 
 
-def _encoded(segmentation: Any, frame: int, video: Mapping[str, Any]) -> dict[str, Any]:
+def _encoded(segmentation: Any, frame: int, video: Mapping[str, Any]) -> rle.Rle:
     is_polygons = isinstance(segmentation, list)
     try:
         size = (video["height"], video["width"]) if is_polygons else tuple(segmentation["size"])
-        return rle.with_bytes(rle.from_segmentation(segmentation, size))
+        return rle.from_segmentation(segmentation, size)
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"video {video['id']}, frame {frame}: {error}") from error

@@ -131,16 +131,17 @@ class YTVOS:
         results.createIndex()
         return results
 
-    def annToRLE(self, ann: Any, frameId: int) -> dict[str, Any]:
-        """The mask of an annotation in a frame in which it has one; `counts` are bytes."""
+    def annToRLE(self, ann: Any, frameId: int) -> rle.Rle:
+        """The mask of an annotation in a frame in which it has one."""
         video = self.vids[ann["video_id"]]
         size = video["height"], video["width"]
-        return rle.with_bytes(rle.from_segmentation(ann["segmentations"][frameId], size))
+        return rle.from_segmentation(ann["segmentations"][frameId], size)
 
     def annToMask(self, ann: Any, frameId: int) -> NDArray[np.uint8]:
         """The same as (H, W) pixels, 0 or 1."""
-        mask: Any = self.annToRLE(ann, frameId)
-        pixels: NDArray[np.uint8] = rle.decode([mask], mask["size"])[0].byte().numpy()
+        mask = self.annToRLE(ann, frameId)
+        height, width = mask["size"]
+        pixels: NDArray[np.uint8] = rle.decode([mask], (height, width))[0].byte().numpy()
         return pixels
 
 

@@ -46,7 +46,7 @@ def decode(rles: Sequence[Rle], size: tuple[int, int]) -> Tensor:
     """
     if not rles:
         return torch.zeros(0, *size, dtype=torch.bool)
-    columns = coco_mask.decode([with_bytes(rle) for rle in rles])  # (H, W, N)
+    columns = coco_mask.decode(list(rles))  # (H, W, N)
     return torch.from_numpy(np.ascontiguousarray(columns.transpose(2, 0, 1))).bool()
 
 
@@ -76,27 +76,31 @@ def from_segmentation(segmentation: Any, size: tuple[int, int]) -> Rle:
                 raise ValueError(f"run lengths do not add up to {height} x {width} pixels")
             merged = coco_mask.frPyObjects(segmentation, height, width)
         else:
-            merged = with_bytes(segmentation)
+            merged = segmentation
     else:
         raise ValueError("expected a list of polygons or an RLE with 'size' and 'counts'")
-    return {"size": [height, width], "counts": merged["counts"].decode("ascii")}
+    counts = merged["counts"]  # pycocotools takes text and bytes, and gives bytes
+    return {
+        "size": [height, width],
+        "counts": counts if isinstance(counts, str) else counts.decode("ascii"),
+    }
 
 
 def area(rle: Rle) -> int:
     """Pixels that are set."""
-    return int(coco_mask.area(with_bytes(rle)))
+    return int(coco_mask.area(rle))
 
 
 def to_box(rle: Rle) -> list[float]:
     """The tightest [x, y, width, height] around the set pixels; zeros where there is none."""
-    return [float(value) for value in coco_mask.toBbox(with_bytes(rle))]
+    return [float(value) for value in coco_mask.toBbox(rle)]
 
 
 def areas(rles: Sequence[Any]) -> NDArray[np.int64]:
     """(N,) set pixels of N masks."""
     # pycocotools 2.0.11 fails on more than 255 at once: it keeps their number in a byte.
     parts = [
-        np.asarray(coco_mask.area([with_bytes(rle) for rle in rles[start : start + 255]]))
+        np.asarray(coco_mask.area(list(rles[start : start + 255])))
         for start in range(0, len(rles), 255)
     ]
     return np.concatenate([np.zeros(0, np.int64), *parts], dtype=np.int64)
@@ -110,16 +114,8 @@ def overlaps(rows: Sequence[Any], columns: Sequence[Any]) -> NDArray[np.float64]
     if not len(rows) or not len(columns):  # pycocotools returns a list then
         return np.zeros((len(rows), len(columns)))
     ratios: NDArray[np.float64] = coco_mask.iou(
-        [with_bytes(rle) for rle in rows],
-        [with_bytes(rle) for rle in columns],
+        list(rows),
+        list(columns),
         [False] * len(columns),  # crowds would be measured by another rule
     )
     return np.clip(ratios, 0, None)
-
-
-def with_bytes(rle: Any) -> dict[str, Any]:
-    """The run lengths with `counts` as bytes, which is how pycocotools gives and takes them."""
-    counts = rle["counts"]
-    if isinstance(counts, bytes):
-        return rle  # type: ignore[no-any-return]
-    return {"size": rle["size"], "counts": counts.encode("ascii")}

@@ -97,7 +97,7 @@ def test_areas_and_overlaps_of_many_masks() -> None:
     first, second, nothing = rle.encode(masks)
     assert rle.areas([first, second, nothing]).tolist() == [15, 18, 0]
     assert rle.areas([]).tolist() == []
-    assert rle.areas([second] * 600).tolist() == [18] * 600
+    assert rle.areas((second,) * 600).tolist() == [18] * 600
     overlaps = rle.overlaps([first, nothing], [second, first, nothing])
     assert overlaps.tolist() == [[6 / 27, 1, 0], [0, 0, 0]]
     assert rle.overlaps([], [first]).shape == (0, 1)
@@ -109,8 +109,10 @@ def test_masks_of_different_sizes_overlap_nowhere() -> None:
 
 
 def test_counts_may_be_bytes() -> None:
-    (encoded,) = rle.encode(torch.ones(1, 4, 2).bool())
-    as_bytes = rle.with_bytes(encoded)
-    assert as_bytes == {"size": [4, 2], "counts": encoded["counts"].encode()}
-    assert rle.with_bytes(as_bytes) is as_bytes
-    assert rle.areas([encoded, as_bytes]).tolist() == [8, 8]
+    (encoded,) = rle.encode(rectangle(4, 2, slice(1, 3), slice(0, 2))[None])
+    as_bytes = {**encoded, "counts": encoded["counts"].encode()}
+    assert rle.from_segmentation(as_bytes, (4, 2)) == encoded
+    assert rle.areas([encoded, as_bytes]).tolist() == [4, 4]
+    assert rle.overlaps([encoded, as_bytes], [as_bytes]).tolist() == [[1], [1]]
+    assert rle.to_box(as_bytes) == rle.to_box(encoded)
+    assert torch.equal(rle.decode([as_bytes], (4, 2)), rle.decode([encoded], (4, 2)))
