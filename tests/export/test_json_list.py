@@ -112,3 +112,16 @@ def test_damage_is_seen_where_it_is_and_not_at_the_end_of_the_text() -> None:
     with pytest.raises(JsonListError, match="character 7"):
         list(read_list(stream, chunk=100))
     assert stream.tell() <= 400
+
+
+def test_a_long_entry_is_not_begun_anew_for_every_piece_that_is_read() -> None:
+    class Counted(io.StringIO):
+        reads = 0
+
+        def read(self, size: int | None = -1) -> str:
+            self.reads += 1
+            return super().read(size)
+
+    stream = Counted(json.dumps([list(range(10_000))]))
+    assert next(read_list(stream, chunk=10)).value == list(range(10_000))
+    assert stream.reads < 20  # each about as long as all before

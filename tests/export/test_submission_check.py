@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from qivis.errors import DataError
 from qivis.export.submission_check import check_submission
 from qivis.export.submission_entries import Expected, VideoShape
-from qivis.export.submission_faults import Report
+from qivis.export.submission_faults import OTHER_FILES, Report
 
 MASK = {"size": [3, 2], "counts": "123"}
 ENTRY = {"video_id": 7, "category_id": 2, "score": 0.5, "segmentations": [MASK]}
@@ -69,14 +69,16 @@ def test_a_json_file_is_no_archive(path: Path) -> None:
         ({"valid/results.json": LIST}, "there is valid/results.json"),
         ({"valid/": "", "valid/results.json": LIST}, "there is valid/results.json"),
         ({"result.json": LIST}, "there is result.json"),
+        ({"result.json": "[1]", "a/results.json": LIST}, "there is a/results.json"),
         ({"Results.json": LIST}, "there is Results.json"),
     ],
-    ids=["empty", "other", "folder", "folder entry", "other name", "capital"],
+    ids=["empty", "other", "folder", "folder entry", "other name", "two", "capital"],
 )
 def test_results_json_lies_at_the_root(
     path: Path, members: dict[str, str | bytes], found: str
 ) -> None:
-    (fault,) = check(path, members).faults
+    fault, *others = check(path, members).faults
+    assert [other.kind for other in others] in ([], [OTHER_FILES])
     assert fault.kind.name == "no results.json at the root of the archive"
     assert (fault.place, fault.found) == ("results.zip", found)
 
