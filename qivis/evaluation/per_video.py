@@ -1,10 +1,12 @@
 """The same work on many videos, on all cores where there is much of it."""
 
+import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import current_process, get_context
 from typing import TypeVar
 
@@ -29,11 +31,22 @@ def map_videos(
     processes = _num_processes()
     if processes == 1 or sum(map(_num_masks, videos)) < ENOUGH_MASKS:
         return list(map(function, videos))
-    with warnings.catch_warnings():
-        # Newer Pythons warn whenever a process with threads, such as torch's, is forked.
-        warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
-        with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
-            return list(pool.map(function, videos))
+    context = get_context("fork")
+    with _ready_to_fork(), ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return list(pool.map(function, videos))
+
+
+@contextmanager
+def _ready_to_fork() -> Iterator[None]:
+    # The garbage collectors of the processes would else write to every object, and so copy it.
+    gc.freeze()
+    try:
+        with warnings.catch_warnings():
+            # Newer Pythons warn whenever a process with threads, such as torch's, is forked.
+            warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
+            yield
+    finally:
+        gc.unfreeze()
 
 
 def _num_processes() -> int:
