@@ -111,10 +111,9 @@ class _Tally:
             return
         self._tracks[video_id, category_id] += 1
         fingerprint = hash((video_id, category_id, repr(entry.get("segmentations"))))
-        if fingerprint in self._seen:
-            other = self._seen[fingerprint]
-            yield Fault(kinds.REPEATED_ENTRY, place_of(item), f"the same track as entry {other}")
-        self._seen.setdefault(fingerprint, item.index)
+        first = self._seen.setdefault(fingerprint, item.index)
+        if first != item.index:
+            yield Fault(kinds.REPEATED_ENTRY, place_of(item), f"the same track as entry {first}")
 
     def faults(self, name: str, expected: Expected) -> Iterator[Fault]:
         """What is wrong with the list, once it has been read."""
