@@ -41,8 +41,6 @@ def bi_softmax(similarity: Tensor, temperature: float) -> Tensor:
 def box_iou(detections: Tensor, tracks: Tensor) -> Tensor:
     """IoU of boxes; 0 for two boxes without area.
 
-    For so few boxes three times as fast as torchvision's, whose checks take longer than the maths.
-
     Args:
         detections: (N, 4), x1 y1 x2 y2.
         tracks: (M, 4), likewise.
@@ -50,13 +48,27 @@ def box_iou(detections: Tensor, tracks: Tensor) -> Tensor:
     Returns:
         (N, M) in [0, 1].
     """
-    x1, y1, x2, y2 = detections[:, :, None].unbind(dim=1)  # each (N, 1)
-    left, top, right, bottom = tracks.unbind(dim=1)
+    shared = shared_areas(detections, tracks)
+    covered = box_areas(detections)[:, None] + box_areas(tracks) - shared
+    return (shared / covered).nan_to_num()  # two boxes without area: 0 / 0
+
+
+def shared_areas(detections: Tensor, tracks: Tensor) -> Tensor:
+    """(N, M), what boxes (N, 4) and (M, 4) share, in square pixels.
+
+    For so few boxes faster than torchvision, whose checks take longer than the maths.
+    """
+    x1, y1, x2, y2 = detections.T.contiguous()[:, :, None]  # each (N, 1)
+    left, top, right, bottom = tracks.T.contiguous()  # each (M,)
     width = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp(min=0)
     height = (torch.minimum(y2, bottom) - torch.maximum(y1, top)).clamp(min=0)
-    shared = width * height
-    covered = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - shared
-    return (shared / covered).nan_to_num()  # two boxes without area: 0 / 0
+    return width * height
+
+
+def box_areas(boxes: Tensor) -> Tensor:
+    """(N,) square pixels of boxes (N, 4)."""
+    x1, y1, x2, y2 = boxes.unbind(dim=1)
+    return (x2 - x1) * (y2 - y1)
 
 
 def grown(boxes: Tensor, margin: float) -> Tensor:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qivis.tracking.affinity import box_iou
+from qivis.tracking.affinity import box_areas, shared_areas
 
 
 def draw_grids(masks: Tensor, rows: Tensor, boxes: Tensor, side: int) -> Tensor:
@@ -34,7 +34,9 @@ def draw_grids(masks: Tensor, rows: Tensor, boxes: Tensor, side: int) -> Tensor:
     return torch.from_numpy(drawn & y_inside[:, :, None] & x_inside[:, None, :])
 
 
-def grid_iou(grids: Tensor, boxes: Tensor, others: Tensor, other_boxes: Tensor) -> Tensor:
+def grid_iou(
+    grids: Tensor, boxes: Tensor, others: Tensor, other_boxes: Tensor, least: float
+) -> Tensor:
     """IoU of masks of which only grids are known.
 
     What two masks share is measured in the cells of the first: of those that it covers, how many
@@ -45,28 +47,32 @@ def grid_iou(grids: Tensor, boxes: Tensor, others: Tensor, other_boxes: Tensor) 
         boxes: (N, 4), what they divide into cells, x1 y1 x2 y2 in pixels.
         others: (M, S, S) bool.
         other_boxes: (M, 4), likewise.
+        least: pairs that cannot reach it, as their boxes or their areas show, are left at 0.
 
     Returns:
         (N, M) in [0, 1].
     """
-    first, second = (box_iou(boxes, other_boxes) > 0).nonzero().unbind(dim=1)  # P pairs
+    cells = box_areas(boxes) / grids.shape[1] ** 2
+    areas = grids.flatten(1).sum(dim=1) * cells
+    other_areas = others.flatten(1).sum(dim=1) * box_areas(other_boxes) / others.shape[1] ** 2
+    # Masks share no more than their boxes do, and no more than the smaller one has.
+    limits = shared_areas(boxes, other_boxes).minimum(areas[:, None]).minimum(other_areas)
+    possible = limits >= least * (areas[:, None] + other_areas - limits)
+    first, second = (possible & (limits > 0)).nonzero().unbind(dim=1)  # P pairs
     x, y = _middles(boxes, grids.shape[1])
     met = _look_up(others, other_boxes, second, x[first], y[first])
-    cells = (grids[first] & met).flatten(1).sum(dim=1)
-    cell, other_cell = _cell_areas(boxes, grids), _cell_areas(other_boxes, others)
-    areas = grids.flatten(1).sum(dim=1) * cell
-    other_areas = others.flatten(1).sum(dim=1) * other_cell
-    # Seen through large cells, masks can seem to share more than the smaller one has.
-    shared = (cells * cell[first]).minimum(other_areas[second])
-    covered = areas[first] + other_areas[second] - shared
+    counts = (grids[first] & met).flatten(1).sum(dim=1)
+    # Seen through large cells, masks can seem to share more than that.
+    shared = (counts * cells[first]).minimum(limits[first, second])
     iou = boxes.new_zeros(len(boxes), len(other_boxes))
-    return iou.index_put((first, second), (shared / covered).nan_to_num())  # empty ones: 0 / 0
+    iou[first, second] = shared / (areas[first] + other_areas[second] - shared)
+    return iou
 
 
 def _middles(boxes: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """X and y, each (N, S) in pixels, of the middles of the cells of boxes."""
-    steps = (torch.arange(side) + 0.5) / max(side, 1)
-    x1, y1, x2, y2 = boxes[:, :, None].unbind(dim=1)  # each (N, 1)
+    steps = (torch.arange(side) + 0.5) / side
+    x1, y1, x2, y2 = boxes.T.contiguous()[:, :, None]  # each (N, 1)
     return x1 + steps * (x2 - x1), y1 + steps * (y2 - y1)
 
 
@@ -80,7 +86,7 @@ def _look_up(grids: Tensor, boxes: Tensor, rows: Tensor, x: Tensor, y: Tensor) -
         x, y: (P, S) in pixels, columns and lines of the points.
     """
     side = grids.shape[1]
-    x1, y1, x2, y2 = boxes[rows, :, None].unbind(dim=1)  # each (P, 1)
+    x1, y1, x2, y2 = boxes[rows].T.contiguous()[:, :, None]  # each (P, 1)
     # A border of empty cells, at 0 and at S + 1, answers for all that is outside.
     columns = ((x - x1) / (x2 - x1) * side + 1).clamp(0, side + 1).long()
     lines = ((y - y1) / (y2 - y1) * side + 1).clamp(0, side + 1).long()
@@ -92,9 +98,3 @@ def _look_up(grids: Tensor, boxes: Tensor, rows: Tensor, x: Tensor, y: Tensor) -
 def _take(values: Tensor, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Values by their positions in memory; numpy has them in a third of torch's time."""
     return values.numpy().reshape(-1)[positions]
-
-
-def _cell_areas(boxes: Tensor, grids: Tensor) -> Tensor:
-    """(N,) pixels in a cell of each grid."""
-    x1, y1, x2, y2 = boxes.unbind(dim=1)
-    return (x2 - x1) * (y2 - y1) / max(grids.shape[1], 1) ** 2

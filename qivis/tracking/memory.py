@@ -26,7 +26,7 @@ class TrackMemory(Record):
     track_ids: (M,) int64.
     boxes: (M, 4) float32, x1 y1 x2 y2 in pixels: where the object is expected in this frame.
     velocities: (M, 2) float32, x y of the centre in pixels per frame.
-    looks: (M, E) float32 of length 1.
+    looks: (M, E) float32 of length 1; E = 0 where nobody asks.
     evidence: (M, K) float32, sum of the scores with which each class was seen.
     labels: (M,) int64 in [0, K).
     ages: (M,) int64, frames since the object was last seen.
@@ -71,7 +71,7 @@ def newborn(sightings: Sightings, first_id: int, num_classes: int = 1) -> TrackM
 
 def advance(memory: TrackMemory, longest_absence: int) -> TrackMemory:
     """One frame later: objects have moved on, those unseen for `longest_absence` are forgotten."""
-    memory = memory[memory.ages < longest_absence]
+    memory = memory[(memory.ages < longest_absence).nonzero()[:, 0]]
     return replace(
         memory,
         boxes=memory.boxes + memory.velocities.repeat(1, 2),
@@ -96,20 +96,20 @@ def refresh(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> TrackMem
         rows: (N,) int64, the track that each detection belongs to; no track twice.
         sightings: N of them.
     """
-    seen = memory[rows]
-    surprise = sightings.boxes - seen.boxes
+    expected, looks, ages = memory.boxes[rows], memory.looks[rows], memory.ages[rows]
+    surprise = sightings.boxes - expected
     shift = surprise.view(-1, 2, 2).mean(dim=1)  # (N, 2), of the centre
-    elapsed = seen.ages.clamp(min=1)[:, None]
+    elapsed = ages.clamp(min=1)[:, None]
     # A view unlike the remembered one is more likely an occluded or mistaken one (CTVIS).
-    alike = (sightings.looks * seen.looks).sum(dim=1).clamp(min=0)
+    alike = (sightings.looks * looks).sum(dim=1).clamp(min=0)
     trust = (alike * sightings.scores)[:, None]
-    looks = (1 - trust) * seen.looks + trust * sightings.looks
+    looks = unit_length((1 - trust) * looks + trust * sightings.looks)
     evidence = _add_evidence(memory.evidence, rows, sightings)
     return replace(
         memory,
-        boxes=memory.boxes.index_copy(0, rows, seen.boxes + POSITION_GAIN * surprise),
+        boxes=memory.boxes.index_copy(0, rows, expected + POSITION_GAIN * surprise),
         velocities=memory.velocities.index_add(0, rows, VELOCITY_GAIN * shift / elapsed),
-        looks=memory.looks.index_copy(0, rows, unit_length(looks)),
+        looks=memory.looks.index_copy(0, rows, looks),
         evidence=evidence,
         labels=_settle_labels(memory.labels, evidence),
         ages=memory.ages.index_fill(0, rows, 0),

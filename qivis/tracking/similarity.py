@@ -62,7 +62,7 @@ class LooksAndPlace:
         return alike.clamp(min=0) * bi_softmax(alike, self.temperature) * may_continue
 
 
-def mask_similarity(sightings: Sightings, memory: TrackMemory) -> Tensor:
+def mask_similarity(sightings: Sightings, memory: TrackMemory, least: float) -> Tensor:
     """IoU of the masks and of those that the tracks had when last seen: no looks and no motion.
 
     The baseline that every other way has to beat.
@@ -70,8 +70,9 @@ def mask_similarity(sightings: Sightings, memory: TrackMemory) -> Tensor:
     Args:
         sightings: N of a frame.
         memory: M tracks.
+        least: pairs that cannot be as similar are left at 0.
 
     Returns:
         (N, M) in [0, 1].
     """
-    return grid_iou(sightings.grids, sightings.boxes, memory.seen_grids, memory.seen_boxes)
+    return grid_iou(sightings.grids, sightings.boxes, memory.seen_grids, memory.seen_boxes, least)

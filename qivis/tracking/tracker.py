@@ -13,10 +13,8 @@ from qivis.config.schema import TrackingConfig
 from qivis.structures import Detections, TrackedDetections
 from qivis.tracking.affinity import distinct, match_greedily, match_together
 from qivis.tracking.memory import TrackMemory, advance, extend, newborn, refresh
-from qivis.tracking.sightings import Sightings, sight
+from qivis.tracking.sightings import Sightings, sight_looks, sight_masks
 from qivis.tracking.similarity import LooksAndPlace, Similarity, mask_similarity
-
-GRID_SIDE = 16  # cells across a remembered mask: a quarter of a kilobyte
 
 Matching = Callable[[Tensor, float], Tensor]
 MATCHINGS: Mapping[str, Matching] = {"greedy": match_greedily, "hungarian": match_together}
@@ -25,30 +23,30 @@ MATCHINGS: Mapping[str, Matching] = {"greedy": match_greedily, "hungarian": matc
 class Tracker:
     """Names the objects of one video, frame by frame.
 
+    sight: what association needs of the chosen rows of detections.
     associate: (N,) int64, the row of the track that each sighting belongs to; -1 for none.
     keep_score: detections below it are not looked at; from here on they may continue a track.
     birth_score: from here on they may start one.
     duplicate_iou: a detection whose mask overlaps a better one's by more is dropped.
     memory_frames: an object that is unseen for longer gets a new identity.
-    grid_side: cells across the masks that `associate` gets to see; 0 if it does not look at them.
     """
 
     def __init__(
         self,
         *,
+        sight: Callable[[Detections, Tensor], Sightings],
         associate: Callable[[Sightings, TrackMemory], Tensor],
         keep_score: float,
         birth_score: float,
         duplicate_iou: float,
         memory_frames: int,
-        grid_side: int,
     ) -> None:
+        self._sight = sight
         self._associate = associate
         self._keep_score = keep_score
         self._birth_score = birth_score
         self._duplicate_iou = duplicate_iou
         self._memory_frames = memory_frames
-        self._grid_side = grid_side
         self._memory: TrackMemory | None = None  # until the first frame
         self._next_id = 0
 
@@ -64,18 +62,18 @@ class Tracker:
         """
         on_cpu = detections.to("cpu")
         rows = self._worth_naming(on_cpu)
-        seen = sight(on_cpu, rows, self._grid_side)
+        seen = self._sight(on_cpu, rows)
         memory = newborn(seen[:0], 0) if self._memory is None else self._memory
         memory = advance(memory, self._memory_frames)
         owners = self._associate(seen, memory)
-        born = (owners < 0) & (seen.scores >= self._birth_score)
-        number = int(born.sum())
-        owners[born] = torch.arange(len(memory), len(memory) + number)
-        named = owners >= 0
+        born = ((owners < 0) & (seen.scores >= self._birth_score)).nonzero()[:, 0]
+        owners[born] = torch.arange(len(memory), len(memory) + len(born))
+        named = (owners >= 0).nonzero()[:, 0]
+        owners = owners[named]
         memory = extend(memory, seen[born], self._next_id)
-        memory = refresh(memory, owners[named], seen[named])
-        self._memory, self._next_id = memory, self._next_id + number
-        return _name(detections, rows[named], memory[owners[named]])
+        memory = refresh(memory, owners, seen[named])
+        self._memory, self._next_id = memory, self._next_id + len(born)
+        return _name(detections, rows[named], memory.track_ids[owners], memory.labels[owners])
 
     def _worth_naming(self, detections: Detections) -> Tensor:
         """(P,) int64, rows of presentable, distinct detections, best score first."""
@@ -86,7 +84,6 @@ class Tracker:
 
 def build_tracker(config: TrackingConfig) -> Tracker:
     """A tracker for one video."""
-    by_masks = config.association == "overlap"
     looks_and_place = LooksAndPlace(
         appearance_weight=config.appearance_weight,
         temperature=config.temperature,
@@ -94,10 +91,13 @@ def build_tracker(config: TrackingConfig) -> Tracker:
         birth_score=config.birth_score,
         recent_frames=config.recent_frames,
     )
+    by_masks = config.association == "overlap"
+    masks_alone = partial(mask_similarity, least=config.match_similarity)
     return Tracker(
+        sight=sight_masks if by_masks else sight_looks,
         associate=partial(
             _associate,
-            similarity=mask_similarity if by_masks else looks_and_place,
+            similarity=masks_alone if by_masks else looks_and_place,
             matching=MATCHINGS[config.assignment],
             threshold=config.match_similarity,
         ),
@@ -105,7 +105,6 @@ def build_tracker(config: TrackingConfig) -> Tracker:
         birth_score=config.birth_score,
         duplicate_iou=config.duplicate_iou,
         memory_frames=config.memory_frames,
-        grid_side=GRID_SIDE if by_masks else 0,
     )
 
 
@@ -119,9 +118,11 @@ def _associate(
     return matching(similarity(sightings, memory), threshold)
 
 
-def _name(detections: Detections, rows: Tensor, tracks: TrackMemory) -> TrackedDetections:
+def _name(
+    detections: Detections, rows: Tensor, track_ids: Tensor, labels: Tensor
+) -> TrackedDetections:
     device = detections.boxes.device
     if not torch.equal(rows, torch.arange(len(detections))):  # choosing copies the masks
         detections = detections[rows.to(device)]
-    fields = {**vars(detections), "labels": tracks.labels.to(device)}
-    return TrackedDetections(**fields, track_ids=tracks.track_ids.to(device))
+    fields = {**vars(detections), "labels": labels.to(device)}
+    return TrackedDetections(**fields, track_ids=track_ids.to(device))

@@ -7,12 +7,14 @@ from torchvision.ops import box_iou as reference_box_iou
 
 from qivis.tracking.affinity import (
     bi_softmax,
+    box_areas,
     box_iou,
     distinct,
     grown,
     mask_iou,
     match_greedily,
     match_together,
+    shared_areas,
     unit_length,
 )
 
@@ -44,6 +46,13 @@ def test_a_low_temperature_makes_the_better_of_two_rivals_stand_out():
 
 def test_a_lone_pair_has_no_rival_however_unlike():
     assert bi_softmax(torch.tensor([[0.01]]), 0.1).item() == 1.0
+
+
+def test_areas_are_those_of_the_boxes_and_of_what_they_share():
+    boxes = torch.tensor([[0.0, 0.0, 2.0, 4.0], [9.0, 9.0, 9.0, 12.0]])
+    others = torch.tensor([[1.0, 1.0, 5.0, 4.0], [2.0, 0.0, 3.0, 4.0], [7.0, 7.0, 8.0, 8.0]])
+    assert box_areas(boxes).tolist() == [8.0, 0.0]
+    assert shared_areas(boxes, others).tolist() == [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 
 
 def test_box_iou_is_the_shared_part():

@@ -1,7 +1,8 @@
+import pytest
 import torch
 
 from qivis.structures import Detections
-from qivis.tracking.sightings import sight
+from qivis.tracking.sightings import GRID_SIDE, sight_looks, sight_masks
 
 
 def detections(number):
@@ -19,25 +20,29 @@ def detections(number):
     )
 
 
-def test_the_chosen_detections_are_seen_in_the_order_asked_for():
-    seen = sight(detections(3), torch.tensor([2, 0]), grid_side=2)
+@pytest.mark.parametrize("sight", [sight_looks, sight_masks])
+def test_the_chosen_detections_are_seen_in_the_order_asked_for(sight):
+    seen = sight(detections(3), torch.tensor([2, 0]))
     assert seen.boxes[:, 0].tolist() == [20, 0]
     assert seen.labels.tolist() == [2, 0]
     torch.testing.assert_close(seen.scores, torch.tensor([0.1, 0.9]))
-    assert seen.grids.tolist() == [[[True, True], [False, False]]] * 2
 
 
-def test_looks_are_directions():
-    torch.testing.assert_close(
-        sight(detections(1), torch.tensor([0]), 0).looks, torch.tensor([[0.6, 0.8]])
-    )
+def test_looks_are_directions_and_stay_without_masks():
+    seen = sight_looks(detections(2), torch.tensor([1]))
+    torch.testing.assert_close(seen.looks, torch.tensor([[0.6, 0.8]]))
+    assert seen.grids.shape == (1, 0, 0)
 
 
-def test_without_cells_nothing_is_remembered_of_a_mask():
-    assert sight(detections(2), torch.arange(2), grid_side=0).grids.shape == (2, 0, 0)
+def test_masks_become_grids_and_stay_without_looks():
+    seen = sight_masks(detections(2), torch.tensor([1]))
+    assert seen.grids.shape == (1, GRID_SIDE, GRID_SIDE)
+    assert seen.grids[0, : GRID_SIDE // 2].all()
+    assert not seen.grids[0, GRID_SIDE // 2 :].any()
+    assert seen.looks.shape == (1, 0)
 
 
-def test_no_detection_is_no_special_case():
-    nobody = torch.zeros(0, dtype=torch.int64)
-    assert sight(detections(0), nobody, 4).grids.shape == (0, 4, 4)
-    assert len(sight(detections(2), nobody, 0)) == 0
+@pytest.mark.parametrize("sight", [sight_looks, sight_masks])
+@pytest.mark.parametrize("number", [0, 2])
+def test_no_detection_is_no_special_case(sight, number):
+    assert len(sight(detections(number), torch.zeros(0, dtype=torch.int64))) == 0

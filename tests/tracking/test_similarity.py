@@ -87,12 +87,12 @@ def test_a_weak_detection_only_carries_on_a_recent_track_nearby(x, score, age, m
 
 def test_masks_are_compared_whatever_the_looks_the_score_and_the_absence():
     memory = remembered((10, RED, 0.9), (150, GREEN, 0.9), age=25)
-    similarity = mask_similarity(sightings((10, GREEN, 0.1), (150, RED, 0.9)), memory)
+    similarity = mask_similarity(sightings((10, GREEN, 0.1), (150, RED, 0.9)), memory, 0.35)
     assert similarity.tolist() == [[1, 0], [0, 1]]
 
 
 def test_masks_are_compared_where_they_were_seen_and_not_where_they_are_expected():
     memory = remembered((10, RED, 0.9))
     memory = replace(memory, boxes=memory.boxes + 100)
-    similarity = mask_similarity(sightings((10, RED, 0.9), (110, RED, 0.9)), memory)
+    similarity = mask_similarity(sightings((10, RED, 0.9), (110, RED, 0.9)), memory, 0.35)
     assert similarity.tolist() == [[1], [0]]
