@@ -254,13 +254,9 @@ class YTVOSeval:
         return mean
 
     def _chosen(self, entries: YTVOS) -> list[Any]:
-        """The entries of the chosen videos and categories; no choice is none here."""
-        videos, categories = set(self.params.vidIds), set(self.params.catIds)
-        return [
-            ann
-            for ann in entries.dataset.get("annotations", [])
-            if ann["video_id"] in videos and ann["category_id"] in categories
-        ]
+        """The entries of the chosen videos; no choice is none here."""
+        videos = set(self.params.vidIds)
+        return [ann for ann in entries.dataset.get("annotations", []) if ann["video_id"] in videos]
 
 
 def _check(params: Params) -> None:

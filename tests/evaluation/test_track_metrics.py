@@ -123,7 +123,8 @@ def test_an_object_in_a_crowd_can_be_found() -> None:
 
 
 def test_masks_without_pixels_and_lists_of_other_lengths_are_accepted() -> None:
-    figures = measure([[LEFT, LEFT, None, None]], [[LEFT, LEFT, bar(3, 3)], [None]]).overall
+    objects = [[LEFT, LEFT, None, None], [None] * 4]
+    figures = measure(objects, [[LEFT, LEFT, bar(3, 3)], [None]]).overall
     assert (figures.hota, figures.mota) == (1, 1)
 
 

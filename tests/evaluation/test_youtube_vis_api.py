@@ -126,6 +126,17 @@ def test_limits_of_tracks_can_be_chosen(truth: YTVOS, capsys: pytest.CaptureFixt
     assert official["AR1"] < evaluation.stats[7] < official["AR10"]
 
 
+def test_more_tracks_than_100_can_be_looked_at(truth: YTVOS) -> None:
+    perfect = [
+        {key: ann[key] for key in ("video_id", "category_id", "segmentations")} | {"score": 0.1}
+        for ann in truth.dataset["annotations"]
+    ]
+    distracting = [entry | {"segmentations": [None], "score": 0.9} for entry in perfect] * 110
+    assert evaluated(truth, distracting + perfect).stats[8] == 0
+    # Some of the objects are never seen.
+    assert evaluated(truth, distracting + perfect, maxDets=[1, 10, 9999]).stats[8] > 0.8
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -204,7 +215,7 @@ def test_entries_are_found_by_what_they_are() -> None:
     assert annotations.getCatIds(supNms="vehicle") == [9]
     assert annotations.getCatIds(catNms="cat", catIds=9) == []
     assert annotations.getVidIds() == [1, 2]
-    assert annotations.getVidIds(catIds=[3, 9]) == [1]
+    assert annotations.getVidIds(catIds=[9, 3]) == [1]
     assert annotations.getVidIds(vidIds=[2], catIds=3) == []
     assert annotations.getVidIds(catIds=77) == []
     assert [ann["id"] for ann in annotations.loadAnns([6, 4])] == [6, 4]

@@ -76,10 +76,11 @@ def test_the_mean_area_is_over_the_frames_in_which_the_object_is_seen() -> None:
 
 
 def test_areas_that_are_not_stated_are_measured() -> None:
-    annotation = wanted(bar(0, 10), None, bar(0, 20))
-    del annotation["areas"]
-    assert match([annotation], []).truth_ignored[:, 0].tolist() == [False, False, True, True]
-    assert not match([annotation | {"areas": [128**2 + 1] * 3}], []).truth_ignored[MEDIUM, 0]
+    (large,) = rle.encode(torch.ones(1, 130, 140, dtype=torch.bool))
+    annotation = wanted(large, None, large)
+    stated, measured = match([annotation], []), match([annotation | {"areas": None}], [])
+    assert stated.truth_ignored[:, 0].tolist() == [False, True, False, True]
+    assert measured.truth_ignored.tolist() == stated.truth_ignored.tolist()
 
 
 @pytest.mark.parametrize("most", [100, 7])
