@@ -100,17 +100,17 @@ def distinct(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Te
     Returns:
         (P - duplicates,) int64, the rows that remain, in the same order.
     """
-    box_overlap = box_iou(boxes[rows], boxes[rows]).numpy()
+    corners, pixels, index = boxes[rows], masks.numpy(), rows.tolist()
+    box_overlap = box_iou(corners, corners).numpy()
     close = np.triu(box_overlap > threshold / 2, k=1)
-    corners, pixels, index = boxes.numpy(), masks.numpy(), rows.tolist()
     kept = [True] * len(index)
     for better, worse in np.argwhere(close):  # by the better one: it is settled by its turn
         if kept[better] and kept[worse]:
-            first, second = index[better], index[worse]
-            window = _window(corners[first], corners[second])
+            window = _window(corners[better].numpy(), corners[worse].numpy())
             kept[worse] = (
                 box_overlap[better, worse] < SAME_BOX
-                and mask_iou(pixels[first][window], pixels[second][window]) <= threshold
+                and mask_iou(pixels[index[better]][window], pixels[index[worse]][window])
+                <= threshold
             )
     return rows[torch.tensor(kept, dtype=torch.bool)]
 

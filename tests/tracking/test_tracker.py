@@ -168,6 +168,19 @@ def test_what_was_detected_is_passed_on_as_it_was():
     assert torch.equal(tracked.embeddings, detections.embeddings[[1, 0]])
 
 
+@pytest.mark.parametrize(
+    ("scores", "shared"),
+    [((0.9, 0.8), True), ((0.9, 0.2), True), ((0.2, 0.9), False), ((0.8, 0.9), False)],
+    ids=["all", "all but the last", "all but the first", "another order"],
+)
+def test_masks_are_copied_only_where_they_have_to_be(scores, shared):
+    detections = frame(*[seen(x, score=score) for x, score in zip((10, 90), scores, strict=True)])
+    tracked = build_tracker(CONFIG).update(detections)
+    rows = sorted((i for i in (0, 1) if scores[i] > 0.3), key=lambda i: -scores[i])
+    assert torch.equal(tracked.masks, detections.masks[rows])
+    assert (tracked.masks.data_ptr() == detections.masks.data_ptr()) == shared
+
+
 def test_two_trackers_number_their_tracks_apart():
     first = ids_of([frame(seen(10), seen(100, GREEN))])
     assert ids_of([frame(seen(10))]) == [[0]]
