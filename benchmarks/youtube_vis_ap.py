@@ -53,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == "of one category":
             for entry in (*truth["annotations"], *results):
                 entry["category_id"] = 1
-        runs = [measure(lambda: evaluate_youtube_vis(truth, results)) for _ in range(args.runs)]
-        wall, cpu, memory = (statistics.median(figures) for figures in zip(*runs, strict=True))
+        runs = [seconds(lambda: evaluate_youtube_vis(truth, results)) for _ in range(args.runs)]
+        wall, cpu = (statistics.median(figures) for figures in zip(*runs, strict=True))
+        memory = peak_memory(lambda: evaluate_youtube_vis(truth, results))
         ratio = plain_ratio(truth, results, args.plain_videos, args.runs)
         print(f"| {name} | {wall:.1f} | {cpu:.1f} | {memory:.0f} | {ratio:.1f} |")
     return 0
@@ -109,22 +110,28 @@ def draw(path: np.ndarray) -> list[Any]:
     return [rle.from_segmentation([corners.ravel().tolist()], SIZE) for corners in inside]
 
 
-def measure(work: Callable[[], object]) -> tuple[float, float, float]:
-    """Wall and CPU seconds, of all processes, and the memory that is taken meanwhile, in MB."""
-    peak, done = [memory_in_use()], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.2):
-            peak.append(memory_in_use())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU seconds, the latter of all processes."""
     start, before = time.perf_counter(), os.times()
     work()
     wall, after = time.perf_counter() - start, os.times()
+    return wall, sum(after[:4]) - sum(before[:4])
+
+
+def peak_memory(work: Callable[[], object]) -> float:
+    """The memory that is taken meanwhile, in MB. Watching it takes time of its own."""
+    used, done = [memory_in_use()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            used.append(memory_in_use())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
     done.set()
     watcher.join()
-    return wall, sum(after[:4]) - sum(before[:4]), max(peak) - peak[0]
+    return max(used) - used[0]
 
 
 def memory_in_use() -> float:
@@ -151,8 +158,8 @@ def plain_ratio(truth: Mapping[str, Any], results: Entries, number: int, runs: i
     found = [entry for entry in results if entry["video_id"] <= number]
     ours, plain = [], []
     for _ in range(runs):
-        ours.append(measure(lambda: evaluate_youtube_vis(part, found))[1])
-        plain.append(measure(lambda: compare_plainly(part["annotations"], found))[1])
+        ours.append(seconds(lambda: evaluate_youtube_vis(part, found))[1])
+        plain.append(seconds(lambda: compare_plainly(part["annotations"], found))[1])
     return statistics.median(plain) / statistics.median(ours)
 
 
