@@ -87,32 +87,35 @@ def grown(boxes: Tensor, margin: float) -> Tensor:
     return torch.cat([top_left - border, bottom_right + border], dim=-1)
 
 
-def distinct(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Tensor:
-    """Non-maximum suppression by masks; detections with one box are one query's, of two classes.
+def stand_ins(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Tensor:
+    """Non-maximum suppression by masks: which detection stands for each.
 
     Args:
         rows: (P,) int64, the detections in question, best score first.
-        boxes: (N, 4), x1 y1 x2 y2 in pixels, around the masks.
-        masks: (N, H, W) bool.
-        threshold: a detection whose mask has a larger IoU with that of a better, kept one is a
+        boxes: (D, 4), x1 y1 x2 y2 in pixels, around the masks.
+        masks: (D, H, W) bool.
+        threshold: a detection whose mask has a larger IoU with that of a better one is a
             duplicate. Masks are compared only where the IoU of their boxes exceeds half of it.
 
     Returns:
-        (P - duplicates,) int64, the rows that remain, in the same order.
+        (P,) int64, positions in `rows`: its own for a detection that remains; that of a better one
+        in the same box, for this is one query, detected as of two classes; -1 for a duplicate.
     """
     corners, pixels, index = boxes[rows], masks.numpy(), rows.tolist()
     box_overlap = box_iou(corners, corners).numpy()
     close = np.triu(box_overlap > threshold / 2, k=1)
-    kept = [True] * len(index)
-    for better, worse in np.argwhere(close):  # by the better one: it is settled by its turn
-        if kept[better] and kept[worse]:
-            window = _window(corners[better].numpy(), corners[worse].numpy())
-            kept[worse] = (
-                box_overlap[better, worse] < SAME_BOX
-                and mask_iou(pixels[index[better]][window], pixels[index[worse]][window])
-                <= threshold
-            )
-    return rows[torch.tensor(kept, dtype=torch.bool)]
+    others = list(range(len(index)))
+    for better, worse in np.argwhere(close).tolist():  # by the better one: it is settled by then
+        if others[better] != better or others[worse] != worse:
+            continue
+        if box_overlap[better, worse] > SAME_BOX:
+            others[worse] = better
+            continue
+        window = _window(corners[better].numpy(), corners[worse].numpy())
+        first, second = pixels[index[better]][window], pixels[index[worse]][window]
+        if mask_iou(first, second) > threshold:
+            others[worse] = -1
+    return torch.tensor(others, dtype=torch.int64)
 
 
 def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:

@@ -27,7 +27,8 @@ class TrackMemory(Record):
     boxes: (M, 4) float32, x1 y1 x2 y2 in pixels: where the object is expected in this frame.
     velocities: (M, 2) float32, x y of the centre in pixels per frame.
     looks: (M, E) float32 of length 1; E = 0 where nobody asks.
-    evidence: (M, K) float32, sum of the scores with which each class was seen.
+    evidence: (M, K) float32, sum of the scores with which each class was seen, which orders classes
+        as their mean over the track does.
     labels: (M,) int64 in [0, K).
     ages: (M,) int64, frames since the object was last seen.
     seen_boxes: (M, 4) float32, x1 y1 x2 y2 in pixels: where it was then.
@@ -104,7 +105,7 @@ def refresh(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> TrackMem
     alike = (sightings.looks * looks).sum(dim=1).clamp(min=0)
     trust = (alike * sightings.scores)[:, None]
     looks = unit_length((1 - trust) * looks + trust * sightings.looks)
-    evidence = _add_evidence(memory.evidence, rows, sightings)
+    evidence = _add_evidence(memory.evidence, rows, sightings.class_scores)
     return replace(
         memory,
         boxes=memory.boxes.index_copy(0, rows, expected + POSITION_GAIN * surprise),
@@ -118,10 +119,10 @@ def refresh(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> TrackMem
     )
 
 
-def _add_evidence(evidence: Tensor, rows: Tensor, sightings: Sightings) -> Tensor:
-    num_classes = max([evidence.shape[1], *(sightings.labels + 1).tolist()])
-    widened = F.pad(evidence, (0, num_classes - evidence.shape[1]))
-    return widened.index_put((rows, sightings.labels), sightings.scores, accumulate=True)
+def _add_evidence(evidence: Tensor, rows: Tensor, class_scores: Tensor) -> Tensor:
+    missing = class_scores.shape[1] - evidence.shape[1]
+    widened = F.pad(evidence, (0, max(missing, 0)))
+    return widened.index_add(0, rows, F.pad(class_scores, (0, max(-missing, 0))))
 
 
 def _settle_labels(labels: Tensor, evidence: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qivis.config.schema import TrackingConfig
 from qivis.structures import Detections, TrackedDetections
-from qivis.tracking.affinity import distinct, match_greedily, match_together
+from qivis.tracking.affinity import match_greedily, match_together, stand_ins
 from qivis.tracking.memory import TrackMemory, advance, extend, newborn, refresh
 from qivis.tracking.sightings import Sightings, sight_looks, sight_masks
 from qivis.tracking.similarity import LooksAndPlace, Similarity, mask_similarity
@@ -23,7 +23,7 @@ MATCHINGS: Mapping[str, Matching] = {"greedy": match_greedily, "hungarian": matc
 class Tracker:
     """Names the objects of one video, frame by frame.
 
-    sight: what association needs of the chosen rows of detections.
+    sight: what association needs of detections; see `sight_looks`.
     associate: (N,) int64, the row of the track that each sighting belongs to; -1 for none.
     keep_score: detections below it are not looked at; from here on they may continue a track.
     birth_score: from here on they may start one.
@@ -34,7 +34,7 @@ class Tracker:
     def __init__(
         self,
         *,
-        sight: Callable[[Detections, Tensor], Sightings],
+        sight: Callable[[Detections, Tensor, Tensor], Sightings],
         associate: Callable[[Sightings, TrackMemory], Tensor],
         keep_score: float,
         birth_score: float,
@@ -61,9 +61,7 @@ class Tracker:
             Those that belong to a track, best score first, on the same device. A track's label is
             the class with most evidence so far, not that of the single frame.
         """
-        on_cpu = detections.to("cpu")
-        rows = self._worth_naming(on_cpu)
-        seen = self._sight(on_cpu, rows)
+        seen = self._look(detections.to("cpu"))
         memory = newborn(seen[:0], 0) if self._memory is None else self._memory
         memory = advance(memory, self._memory_frames)
         owners = self._associate(seen, memory)
@@ -74,13 +72,14 @@ class Tracker:
         memory = extend(memory, seen[born], self._next_id)
         memory = refresh(memory, owners, seen[named])
         self._memory, self._next_id = memory, self._next_id + len(born)
-        return _name(detections, rows[named], memory.track_ids[owners], memory.labels[owners])
+        return _name(detections, seen.rows[named], memory.track_ids[owners], memory.labels[owners])
 
-    def _worth_naming(self, detections: Detections) -> Tensor:
-        """(P,) int64, rows of presentable, distinct detections, best score first."""
+    def _look(self, detections: Detections) -> Sightings:
+        """The presentable and distinct ones."""
         rows = detections.scores.argsort(descending=True, stable=True)
         rows = rows[detections.scores[rows] >= self._keep_score]
-        return distinct(rows, detections.boxes, detections.masks, self._duplicate_iou)
+        standing = stand_ins(rows, detections.boxes, detections.masks, self._duplicate_iou)
+        return self._sight(detections, rows, standing)
 
 
 def build_tracker(config: TrackingConfig) -> Tracker:

@@ -9,12 +9,12 @@ from qivis.tracking.affinity import (
     bi_softmax,
     box_areas,
     box_iou,
-    distinct,
     grown,
     mask_iou,
     match_greedily,
     match_together,
     shared_areas,
+    stand_ins,
     unit_length,
 )
 
@@ -92,39 +92,40 @@ def test_mask_iou_counts_pixels():
 
 
 @pytest.mark.parametrize(
-    ("boxes", "rows", "kept"),
+    ("boxes", "rows", "expected"),
     [
-        ([(0, 0, 10, 10), (0, 0, 10, 9)], [0, 1], [0]),
-        ([(0, 0, 10, 10), (0, 0, 10, 9)], [1, 0], [1]),
+        ([(0, 0, 10, 10), (0, 0, 10, 9)], [0, 1], [0, -1]),
+        ([(0, 0, 10, 10), (0, 0, 10, 9)], [1, 0], [0, -1]),
         ([(0, 0, 10, 10), (0, 0, 10, 5)], [0, 1], [0, 1]),
-        ([(0, 0, 4, 4), (5, 5, 9, 9)], [1, 0], [1, 0]),
+        ([(0, 0, 4, 4), (5, 5, 9, 9)], [1, 0], [0, 1]),
         # The second is a duplicate of the first; the third is one only of the second.
-        ([(0, 0, 4, 10), (1, 0, 5, 10), (2, 0, 6, 10)], [0, 1, 2], [0, 2]),
+        ([(0, 0, 4, 10), (1, 0, 5, 10), (2, 0, 6, 10)], [0, 1, 2], [0, -1, 2]),
+        ([(0, 0, 10, 10), (0, 0, 10, 9)], [1], [0]),
         ([(0, 0, 10, 10), (0, 0, 10, 9)], [], []),
     ],
-    ids=["duplicate", "best comes first", "half of it", "apart", "chain", "nothing in question"],
+    ids=["duplicate", "best comes first", "half of it", "apart", "chain", "not asked", "nobody"],
 )
-def test_of_overlapping_masks_the_best_remains(boxes, rows, kept):
-    remaining = distinct(torch.tensor(rows, dtype=torch.int64), *rectangles(*boxes), threshold=0.5)
-    assert remaining.tolist() == kept
+def test_of_overlapping_masks_the_best_remains(boxes, rows, expected):
+    rows = torch.tensor(rows, dtype=torch.int64)
+    assert stand_ins(rows, *rectangles(*boxes), threshold=0.5).tolist() == expected
 
 
 def test_masks_that_share_only_most_of_their_box_are_not_duplicates():
     boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 9))
     masks[0, 5:], masks[1, :5] = False, False
-    assert distinct(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0, 1]
+    assert stand_ins(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0, 1]
 
 
-def test_one_box_is_one_object_even_if_two_classes_draw_it_differently():
-    boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 10))
-    masks[0, 5:], masks[1, :5] = False, False
-    assert distinct(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0]
+def test_one_box_is_one_object_even_if_three_classes_draw_it_differently():
+    boxes, masks = rectangles((0, 0, 4, 4), *[(0, 0, 10, 10)] * 3)
+    masks[1, 5:], masks[2, :5], masks[3, :, 5:] = False, False, False
+    assert stand_ins(torch.arange(4), boxes, masks, threshold=0.5).tolist() == [0, 1, 1, 1]
 
 
 def test_masks_are_compared_where_boxes_leave_the_picture():
     _, masks = rectangles((0, 0, 4, 4), (0, 0, 4, 4))
     boxes = torch.tensor([[-5.0, -5.0, 4.0, 4.0], [-5.5, -4.5, 4.0, 4.0]])
-    assert distinct(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0]
+    assert stand_ins(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0, -1]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import torch
 
 from qivis.tracking.affinity import mask_iou
 from qivis.tracking.mask_grids import draw_grids, grid_iou
+from qivis.tracking.sightings import GRID_SIDE
 
 SIZE = (60, 80)
 
@@ -113,10 +114,13 @@ def ellipses(number, seed):
     return torch.from_numpy(masks), torch.from_numpy(boxes).float()
 
 
-def test_with_many_cells_it_is_nearly_the_iou_of_the_pixels():
+def test_with_the_cells_of_the_tracker_it_is_nearly_the_iou_of_the_pixels():
     (masks, boxes), (others, other_boxes) = ellipses(20, seed=0), ellipses(20, seed=1)
     rows = torch.arange(20)
-    grids = draw_grids(masks, rows, boxes, 16), draw_grids(others, rows, other_boxes, 16)
+    grids = (
+        draw_grids(masks, rows, boxes, GRID_SIDE),
+        draw_grids(others, rows, other_boxes, GRID_SIDE),
+    )
     estimated = grid_iou(grids[0], boxes, grids[1], other_boxes, 0).numpy()
     exact = np.array([[mask_iou(a, b) for b in others.numpy()] for a in masks.numpy()])
     assert np.abs(estimated - exact).max() < 0.06

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -14,12 +16,17 @@ from qivis.tracking.sightings import Sightings
 
 
 def sightings(boxes, looks=None, scores=None, labels=None, grids=None):
+    """Each is of one class only, unless its class scores are replaced."""
     number = len(boxes)
+    labels = torch.tensor(labels or [0] * number, dtype=torch.int64)
+    scores = torch.tensor(scores or [1.0] * number)
     return Sightings(
         size=(100, 100),
+        rows=torch.arange(number),
         boxes=torch.tensor(boxes, dtype=torch.float32).view(-1, 4),
-        labels=torch.tensor(labels or [0] * number, dtype=torch.int64),
-        scores=torch.tensor(scores or [1.0] * number),
+        labels=labels,
+        scores=scores,
+        class_scores=torch.eye(10)[labels] * scores[:, None],
         looks=torch.tensor(looks or [[1.0, 0.0]] * number).view(-1, 2),
         grids=torch.tensor(grids or [[[True]]] * number).view(-1, 1, 1),
     )
@@ -130,6 +137,17 @@ def test_a_label_holds_until_another_has_clearly_more_evidence():
         labels.append(memory.labels.item())
     # Evidence for class 1: 0.3, 0.6, 0.9; it takes over when it exceeds 1.25 * 0.5.
     assert labels == [2, 2, 1]
+
+
+def test_evidence_is_of_every_class_that_was_seen():
+    memory = remembered((0, 0, 4, 4), labels=[0], scores=[0.5])
+    sighting = sightings([(0, 0, 4, 4)], labels=[0], scores=[0.6])
+    sighting = replace(sighting, class_scores=torch.tensor([[0.6, 0.4]]))  # no class from 2 on
+    memory = refresh(memory, torch.tensor([0]), sighting)
+    torch.testing.assert_close(memory.evidence[0, :3], torch.tensor([1.1, 0.4, 0.0]))
+    sighting = replace(sighting, class_scores=torch.eye(12)[[11]])  # classes that are new
+    memory = refresh(memory, torch.tensor([0]), sighting)
+    torch.testing.assert_close(memory.evidence[0, [0, 1, 11]], torch.tensor([1.1, 0.4, 1.0]))
 
 
 def test_a_label_does_not_flicker_between_two_equally_likely_classes():

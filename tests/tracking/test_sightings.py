@@ -20,22 +20,27 @@ def detections(number):
     )
 
 
+EACH_FOR_ITSELF = torch.arange(3)
+
+
 @pytest.mark.parametrize("sight", [sight_looks, sight_masks])
 def test_the_chosen_detections_are_seen_in_the_order_asked_for(sight):
-    seen = sight(detections(3), torch.tensor([2, 0]))
+    seen = sight(detections(3), torch.tensor([2, 0]), EACH_FOR_ITSELF[:2])
+    assert seen.rows.tolist() == [2, 0]
     assert seen.boxes[:, 0].tolist() == [20, 0]
     assert seen.labels.tolist() == [2, 0]
     torch.testing.assert_close(seen.scores, torch.tensor([0.1, 0.9]))
+    torch.testing.assert_close(seen.class_scores, torch.tensor([[0, 0, 0.1], [0.9, 0, 0]]))
 
 
 def test_looks_are_directions_and_stay_without_masks():
-    seen = sight_looks(detections(2), torch.tensor([1]))
+    seen = sight_looks(detections(2), torch.tensor([1]), EACH_FOR_ITSELF[:1])
     torch.testing.assert_close(seen.looks, torch.tensor([[0.6, 0.8]]))
     assert seen.grids.shape == (1, 0, 0)
 
 
 def test_masks_become_grids_and_stay_without_looks():
-    seen = sight_masks(detections(2), torch.tensor([1]))
+    seen = sight_masks(detections(2), torch.tensor([1]), EACH_FOR_ITSELF[:1])
     assert seen.grids.shape == (1, GRID_SIDE, GRID_SIDE)
     assert seen.grids[0, : GRID_SIDE // 2].all()
     assert not seen.grids[0, GRID_SIDE // 2 :].any()
@@ -43,6 +48,17 @@ def test_masks_become_grids_and_stay_without_looks():
 
 
 @pytest.mark.parametrize("sight", [sight_looks, sight_masks])
+def test_who_stands_for_others_has_the_scores_of_their_classes(sight):
+    # In order of score: 0; 1, a duplicate; 2; 3 for 2; 4 for 0.
+    standing = torch.tensor([0, -1, 2, 2, 0])
+    seen = sight(detections(5), torch.arange(5), standing)
+    assert seen.rows.tolist() == [0, 2]
+    expected = torch.tensor([[0.9, 0, 0, 0, 0.1], [0, 0, 0.5, 0.3, 0]])
+    torch.testing.assert_close(seen.class_scores, expected)
+
+
+@pytest.mark.parametrize("sight", [sight_looks, sight_masks])
 @pytest.mark.parametrize("number", [0, 2])
 def test_no_detection_is_no_special_case(sight, number):
-    assert len(sight(detections(number), torch.zeros(0, dtype=torch.int64))) == 0
+    nobody = torch.zeros(0, dtype=torch.int64)
+    assert len(sight(detections(number), nobody, nobody)) == 0

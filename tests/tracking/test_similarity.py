@@ -18,9 +18,11 @@ def sightings(*objects):
     left = torch.tensor([float(x) for x, *_ in objects])
     return Sightings(
         size=(100, 200),
+        rows=torch.arange(len(objects)),
         boxes=torch.stack([left, 40 + 0 * left, left + 20, 60 + 0 * left], dim=1),
         labels=torch.zeros(len(objects), dtype=torch.int64),
         scores=torch.tensor([score for *_, score in objects]),
+        class_scores=torch.zeros(len(objects), 1),
         looks=torch.tensor([looks for _, looks, _ in objects]).view(-1, 2),
         grids=torch.tensor([[[True, False]] * 2] * len(objects)).view(-1, 2, 2),
     )

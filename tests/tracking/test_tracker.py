@@ -160,6 +160,15 @@ def test_label_of_a_track_does_not_flicker():
     assert labels == [[2]] * 5
 
 
+def test_label_of_a_track_is_the_class_with_the_best_mean_score():
+    # Class 0 is ahead in the first frame and in number of frames, class 1 in the mean.
+    tracker = build_tracker(CONFIG)
+    for first, second in [(0.5, 0.49), (0.5, 0.49), (0.3, 0.9)]:
+        both = frame(seen(10, RED, first, 0), seen(10, RED, second, 1))
+        tracked = tracker.update(both)
+    assert tracked.labels.tolist() == [1]
+
+
 def test_what_was_detected_is_passed_on_as_it_was():
     detections = frame(seen(10, RED, 0.4), seen(100, GREEN, 0.9))
     tracked = build_tracker(CONFIG).update(detections)
