@@ -22,7 +22,7 @@ class Sightings(Record):
     boxes: (N, 4) float32, x1 y1 x2 y2 in pixels.
     labels: (N,) int64 in [0, K).
     scores: (N,) float32 in [0, 1], of the label.
-    class_scores: (N, K) float32, of every class that was detected there; 0 of all others.
+    class_scores: (N, K) float32 in [0, 1], of every class that was detected there; else 0.
     looks: (N, E) float32 of length 1; E = 0 where nobody asks.
     grids: (N, S, S) bool, which cells of its box each covers; S = 0 where nobody asks.
     """
@@ -76,8 +76,9 @@ def _sight(detections: Detections, rows: Tensor, stand_ins: Tensor) -> Sightings
 def _class_scores(
     detections: Detections, rows: Tensor, objects: Tensor, num_objects: int
 ) -> Tensor:
-    """(N, K) of (P,) detections, each of which is of one of N objects."""
+    """(N, K), the best score with which each class is among (P,) detections of N objects."""
     labels, scores = detections.labels[rows], detections.scores[rows]
     num_classes = max(labels.tolist(), default=0) + 1
-    nothing = scores.new_zeros(num_objects, num_classes)
-    return nothing.index_put((objects, labels), scores, accumulate=True)
+    nothing = scores.new_zeros(num_objects * num_classes)
+    best = nothing.scatter_reduce(0, objects * num_classes + labels, scores, "amax")
+    return best.view(num_objects, num_classes)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -55,6 +57,13 @@ def test_who_stands_for_others_has_the_scores_of_their_classes(sight):
     assert seen.rows.tolist() == [0, 2]
     expected = torch.tensor([[0.9, 0, 0, 0, 0.1], [0, 0, 0.5, 0.3, 0]])
     torch.testing.assert_close(seen.class_scores, expected)
+
+
+@pytest.mark.parametrize("sight", [sight_looks, sight_masks])
+def test_a_class_that_was_detected_twice_in_a_box_has_the_better_score(sight):
+    found = replace(detections(3), labels=torch.tensor([1, 0, 1]))
+    scores = sight(found, torch.arange(3), torch.tensor([0, 0, 0])).class_scores
+    torch.testing.assert_close(scores, torch.tensor([[0.5, 0.9]]))
 
 
 @pytest.mark.parametrize("sight", [sight_looks, sight_masks])
