@@ -227,7 +227,7 @@ class OptimConfig:
 class TrackingConfig:
     """How detections become tracks.
 
-    Beside each number stands what others have; where "ours" stands, there is nobody to compare with.
+    Beside each number stands what others have; "ours" has nobody to be compared with.
 
     association: what tells whose detection it is. `embedding`: looks that were learned from videos,
         and place (weights with an association head only). `query`: the same with the queries of
