@@ -105,7 +105,8 @@ def stand_ins(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> T
     box_overlap = box_iou(corners, corners).numpy()
     close = np.triu(box_overlap > threshold / 2, k=1)
     others = list(range(len(index)))
-    for better, worse in np.argwhere(close).tolist():  # by the better one: it is settled by then
+    for pair in np.flatnonzero(close).tolist():  # by the better one: it is settled by then
+        better, worse = divmod(pair, len(index))
         if others[better] != better or others[worse] != worse:
             continue
         if box_overlap[better, worse] > SAME_BOX:
@@ -135,13 +136,13 @@ def match_greedily(similarity: Tensor, threshold: float) -> Tensor:
         (N,) int64, the column of each detection; -1 for none.
     """
     free = similarity.numpy().copy()
-    columns = np.full(len(free), -1)
-    for row in range(len(free) if free.size else 0):
-        column = free[row].argmax()
-        if free[row, column] >= threshold:
+    columns = [-1] * len(free)
+    for row, choices in enumerate(free if free.size else ()):
+        column = int(choices.argmax())
+        if choices[column] >= threshold:
             columns[row] = column
             free[:, column] = -1.0
-    return torch.from_numpy(columns)
+    return torch.tensor(columns, dtype=torch.int64)
 
 
 def match_together(similarity: Tensor, threshold: float) -> Tensor:

@@ -69,7 +69,8 @@ class Tracker:
         owners[born] = torch.arange(len(memory), len(memory) + len(born))
         named = (owners >= 0).nonzero()[:, 0]
         owners = owners[named]
-        memory = extend(memory, seen[born], self._next_id)
+        if len(born):  # in most frames there is nobody new, and all would be copied for nothing
+            memory = extend(memory, seen[born], self._next_id)
         memory = refresh(memory, owners, seen[named])
         self._memory, self._next_id = memory, self._next_id + len(born)
         return _name(detections, seen.rows[named], memory.track_ids[owners], memory.labels[owners])
