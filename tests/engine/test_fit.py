@@ -101,7 +101,7 @@ def test_a_step_follows_the_mean_gradient_of_its_forward_passes(
 
     run = build(shapes, tmp_path, *overrides)
     optim = run.config.optim
-    order = BatchOrder(run.clips.is_wide(), optim, first_step=0, shard=Shard())
+    order = BatchOrder(run.clips.is_wide, optim, first_step=0, shard=Shard())
     run.training.train()
     for batch in training_loader(run.clips, order, workers=0):
         (sum(run.training(batch).values()) / 2).backward()
