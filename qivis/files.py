@@ -31,3 +31,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder if need be, and see that files can be made in it.
+
+    Raises:
+        OSError: if not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qivis.files import atomic_path, write_atomically
+from qivis.files import atomic_path, make_writable, write_atomically
 
 
 def test_a_file_is_written_into_a_new_folder(tmp_path: Path) -> None:
@@ -46,3 +46,14 @@ def test_who_is_reading_the_file_before_reads_it_to_the_end(tmp_path: Path) -> N
 def test_everybody_may_read_a_file(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a.txt", b"")
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    make_writable(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        make_writable(tmp_path / "file" / "folder")

@@ -1,7 +1,6 @@
 """The training loop: plain steps with checkpoints, evaluations, and numbers on the way."""
 
 import logging
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from qivis.engine.checkpoint import STATE_FILE, load_state, save_state
 from qivis.engine.metric_log import MetricLog
 from qivis.engine.optim import build_optimizer, set_learning_rate
 from qivis.errors import DataError, QivisError
+from qivis.files import make_writable
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import WeightsHeader, save_weights
 from qivis.structures import Batch
@@ -82,9 +82,7 @@ def fit(run: Run, *, resume: bool) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable(folder)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be written to ({error.strerror}); choose another --out"

@@ -11,7 +11,6 @@ import functools
 import itertools
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
+from qivis.files import make_writable
 
 if TYPE_CHECKING:
     from qivis.data.video import FrameSource
@@ -206,9 +206,7 @@ def _summary(source: str, results: Results, reader: FrameSource, seconds: float)
 
 def _check_writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable(folder)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot write there ({error.strerror}); choose another folder with --out"

@@ -14,7 +14,7 @@ from torchvision.ops import batched_nms
 
 from qivis.models.outputs import Prediction
 
-DUPLICATE_IOU = 0.6  # of boxes of one class; of 0.5, 0.6 and 0.7 the best on training pictures
+DUPLICATE_IOU = 0.6  # of boxes of one class; better than 0.5 on training pictures
 
 
 @dataclass(frozen=True)
