@@ -1,11 +1,8 @@
 """Tracks as a results file of YouTube-VIS, with what a person wants to know besides."""
 
-import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TypedDict
 
-from qivis.files import write_atomically
 from qivis.ops.rle import Rle
 from qivis.structures import Categories, Track
 
@@ -43,8 +40,3 @@ def to_entries(video_id: int, tracks: Iterable[Track], categories: Categories) -
         )
         for track in tracks
     ]
-
-
-def write_entries(entries: Sequence[TrackEntry], path: Path) -> None:
-    """Write the entries as a JSON list, whole or not at all."""
-    write_atomically(path, json.dumps(entries, separators=(",", ":")).encode("ascii"))

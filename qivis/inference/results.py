@@ -8,14 +8,13 @@ from pathlib import Path
 
 from qivis.data.video import VideoInfo
 from qivis.errors import VideoError
-from qivis.export.ytvis_json import to_entries, write_entries
-from qivis.structures import Categories, Frame, Track, TrackedDetections
+from qivis.export.tracks_json import write_tracks
+from qivis.structures import Categories, Frame, Track, TrackedClip, TrackedDetections
 from qivis.tracking import TrackletCollector
 from qivis.viz.draw import draw
 from qivis.viz.writer import VideoWriter
 
 OVERLAY, TRACKS = "overlay.mp4", "tracks.json"
-VIDEO_ID = 1  # a results file of one clip; the metric's ids are numbers
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Results:
     @property
     def longest(self) -> int:
         """Frames in which the most persistent object is seen."""
-        return max((len(track.masks) - track.masks.count(None) for track in self.tracks), default=0)
+        return max((track.num_seen for track in self.tracks), default=0)
 
 
 @contextmanager
@@ -74,14 +73,15 @@ def write_results(
         VideoError: if there is no frame.
         DataError: if nothing can be written there.
     """
-    collector, num_frames = TrackletCollector(min_frames), 0
+    collector, times = TrackletCollector(min_frames), list[float | None]()
     with VideoWriter(folder / OVERLAY, size=info.size, fps=info.fps) as writer:
         for frame, tracked in stream:
             writer.write(draw(frame.image, tracked, categories.names))
             collector.add(tracked)
-            num_frames += 1
-        if not num_frames:
+            times.append(frame.seconds)
+        if not times:
             raise VideoError(f"{folder.name}: not one frame could be decoded")
-        tracks = collector.tracks()
-        write_entries(to_entries(VIDEO_ID, tracks, categories), folder / TRACKS)
-    return Results(num_frames, tuple(tracks))
+        tracks = tuple(collector.tracks())
+        clip = TrackedClip(info.size, info.fps, tuple(times), categories, tracks)
+        write_tracks(clip, folder / TRACKS)
+    return Results(len(times), tracks)

@@ -40,10 +40,17 @@ class TrackedDetections(Detections):
     """Detections with identities.
 
     track_ids: (N,) int64 from 0, unique in the frame, stable over the video.
+    likeness: (N,) float32 in [-1, 1], the cosine of its embedding and what its track remembers from
+        earlier frames; 1 for a new object, and where the tracker does not compare embeddings.
     """
 
     track_ids: Tensor
+    likeness: Tensor
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_shapes(boxes=(self.boxes, "n 4"), track_ids=(self.track_ids, "n"))
+        check_shapes(
+            boxes=(self.boxes, "n 4"),
+            track_ids=(self.track_ids, "n"),
+            likeness=(self.likeness, "n"),
+        )

@@ -89,6 +89,22 @@ def extend(memory: TrackMemory, sightings: Sightings, first_id: int) -> TrackMem
     return TrackMemory(size=memory.size, **joined)
 
 
+def likeness_to(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> Tensor:
+    """How much objects look as their tracks remember them.
+
+    Args:
+        memory: M tracks.
+        rows: (N,) int64, the track of each sighting.
+        sightings: N of them.
+
+    Returns:
+        (N,) in [-1, 1], cosines; 1 where nobody asks for looks.
+    """
+    if not memory.looks.shape[1]:
+        return sightings.scores.new_ones(len(rows))
+    return (sightings.looks * memory.looks[rows]).sum(dim=1)
+
+
 def refresh(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> TrackMemory:
     """Learn from what was seen: place, velocity, looks, class and mask.
 
@@ -102,7 +118,7 @@ def refresh(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> TrackMem
     shift = surprise.view(-1, 2, 2).mean(dim=1)  # (N, 2), of the centre
     elapsed = ages.clamp(min=1)[:, None]
     # A view unlike the remembered one is more likely an occluded or mistaken one (CTVIS).
-    alike = (sightings.looks * looks).sum(dim=1).clamp(min=0)
+    alike = likeness_to(memory, rows, sightings).clamp(min=0)
     trust = (alike * sightings.scores)[:, None]
     looks = unit_length((1 - trust) * looks + trust * sightings.looks)
     evidence = _add_evidence(memory.evidence, rows, sightings.class_scores)

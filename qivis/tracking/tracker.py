@@ -12,7 +12,14 @@ from torch import Tensor
 from qivis.config.schema import TrackingConfig
 from qivis.structures import Detections, TrackedDetections
 from qivis.tracking.affinity import match_greedily, match_together, stand_ins
-from qivis.tracking.memory import TrackMemory, advance, extend, newborn, refresh
+from qivis.tracking.memory import (
+    TrackMemory,
+    advance,
+    extend,
+    likeness_to,
+    newborn,
+    refresh,
+)
 from qivis.tracking.sightings import Sightings, sight_looks, sight_masks
 from qivis.tracking.similarity import LooksAndPlace, Similarity, mask_similarity
 
@@ -71,9 +78,12 @@ class Tracker:
         owners = owners[named]
         if len(born):  # in most frames there is nobody new, and all would be copied for nothing
             memory = extend(memory, seen[born], self._next_id)
-        memory = refresh(memory, owners, seen[named])
+        seen = seen[named]
+        likeness = likeness_to(memory, owners, seen)
+        memory = refresh(memory, owners, seen)
         self._memory, self._next_id = memory, self._next_id + len(born)
-        return _name(detections, seen.rows[named], memory.track_ids[owners], memory.labels[owners])
+        track_ids, labels = memory.track_ids[owners], memory.labels[owners]
+        return _name(detections, seen.rows, track_ids, labels, likeness)
 
     def _look(self, detections: Detections) -> Sightings:
         """The presentable and distinct ones."""
@@ -120,11 +130,11 @@ def _associate(
 
 
 def _name(
-    detections: Detections, rows: Tensor, track_ids: Tensor, labels: Tensor
+    detections: Detections, rows: Tensor, track_ids: Tensor, labels: Tensor, likeness: Tensor
 ) -> TrackedDetections:
     device = detections.boxes.device
     # Masks are large: taking rows of them copies them, while taking the first few does not.
     leading = torch.equal(rows, torch.arange(len(rows)))
     chosen = detections[: len(rows)] if leading else detections[rows.to(device)]
     fields = {**vars(chosen), "labels": labels.to(device)}
-    return TrackedDetections(**fields, track_ids=track_ids.to(device))
+    return TrackedDetections(**fields, track_ids=track_ids.to(device), likeness=likeness.to(device))

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 
 from qivis.ops import rle
-from qivis.ops.rle import Rle
-from qivis.structures import Track, TrackedDetections
+from qivis.structures import Track, TrackedDetections, View
 
 
 class TrackletCollector:
@@ -23,16 +22,16 @@ class TrackletCollector:
         rows = zip(
             tracked.track_ids.tolist(),
             tracked.labels.tolist(),
-            tracked.scores.tolist(),
             rle.encode(tracked.masks),
+            tracked.scores.tolist(),
+            tracked.likeness.tolist(),
             strict=True,
         )
-        for track_id, label, score, mask in rows:
+        for track_id, label, mask, score, likeness in rows:
             if rle.area(mask) == 0:
                 continue
             tracklet = self._tracklets.setdefault(track_id, _Tracklet())
-            tracklet.masks[self._num_frames] = mask
-            tracklet.score_sum += score
+            tracklet.views[self._num_frames] = View(mask, score, likeness)
             tracklet.label = label
         self._num_frames += 1
 
@@ -43,18 +42,16 @@ class TrackletCollector:
             Track(
                 track_id=track_id,
                 label=tracklet.label,
-                score=tracklet.score_sum / len(tracklet.masks),
-                masks=tuple(tracklet.masks.get(index) for index in range(self._num_frames)),
+                views=tuple(tracklet.views.get(index) for index in range(self._num_frames)),
             )
             for track_id, tracklet in sorted(self._tracklets.items())
-            if len(tracklet.masks) >= enough
+            if len(tracklet.views) >= enough
         ]
 
 
 @dataclass
 class _Tracklet:
-    """masks: by frame index. label: as known so far; the tracker's last word."""
+    """views: by frame index. label: as known so far; the tracker's last word."""
 
-    masks: dict[int, Rle] = field(default_factory=dict)
-    score_sum: float = 0.0
+    views: dict[int, View] = field(default_factory=dict)
     label: int = -1

@@ -18,7 +18,7 @@ from qivis.export.submission_check import check_submission
 from qivis.export.submission_entries import Expected, VideoShape
 from qivis.export.ytvis_json import TrackEntry, to_entries
 from qivis.ops import rle
-from qivis.structures import Categories, Category, Track
+from qivis.structures import Categories, Category, Track, View
 
 CATEGORIES = Categories((Category(1, "person"), Category(18, "dog")))
 CLOSE_SCORES = (0.1 + 0.2, 0.3)  # differ in the 17th digit
@@ -29,8 +29,8 @@ def entries() -> list[TrackEntry]:
     masks = torch.rand(2, 7, 9, generator=torch.Generator().manual_seed(0)) > 0.5
     first, second = rle.encode(masks)
     tracks = [
-        Track(0, 1, CLOSE_SCORES[0], (first, None, second)),
-        Track(3, 0, CLOSE_SCORES[1], (None, None, first)),
+        Track(0, 1, (View(first, CLOSE_SCORES[0], 1.0), None, View(second, CLOSE_SCORES[0], 1.0))),
+        Track(3, 0, (None, None, View(first, CLOSE_SCORES[1], 1.0))),
     ]
     return to_entries(12, tracks, CATEGORIES)
 
@@ -133,7 +133,8 @@ def test_the_metric_says_the_same_of_the_archive_as_of_the_tracks(
     for number, annotation in enumerate(truth["annotations"]):
         masks = annotation["segmentations"]
         cut = (*masks[: 3 + number], *[None] * (len(masks) - 3 - number))
-        track = Track(number, labels[annotation["category_id"]], 0.9 - 0.1 * number, cut)
+        views = tuple(mask and View(mask, 0.9 - 0.1 * number, 1.0) for mask in cut)
+        track = Track(number, labels[annotation["category_id"]], views)
         entries += to_entries(annotation["video_id"], [track], videos.categories)
     write_submission(entries, path)
     with zipfile.ZipFile(path) as archive:

@@ -28,6 +28,7 @@ def named(*ids):
         masks=masks,
         embeddings=torch.zeros(len(ids), 4),
         track_ids=torch.tensor(ids, dtype=torch.int64),
+        likeness=torch.ones(len(ids)),
     )
 
 

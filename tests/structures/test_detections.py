@@ -22,10 +22,13 @@ def test_a_row_that_is_missing_is_named(name: str) -> None:
 
 def test_an_id_that_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match=r"track_ids: .* n = 2"):
-        TrackedDetections(size=(5, 7), **ROWS, track_ids=torch.zeros(3, dtype=torch.int64))
+        TrackedDetections(
+            size=(5, 7), **ROWS, track_ids=torch.zeros(3, dtype=torch.int64), likeness=torch.ones(2)
+        )
 
 
 def test_ids_stay_with_their_rows() -> None:
-    tracked = TrackedDetections(size=(5, 7), **ROWS, track_ids=torch.tensor([4, 9]))
+    ids = {"track_ids": torch.tensor([4, 9]), "likeness": torch.ones(2)}
+    tracked = TrackedDetections(size=(5, 7), **ROWS, **ids)
     assert tracked[[1]].track_ids.tolist() == [9]
     assert isinstance(tracked, Detections)

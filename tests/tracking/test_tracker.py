@@ -190,6 +190,20 @@ def test_masks_are_copied_only_where_they_have_to_be(scores, shared):
     assert (tracked.masks.data_ptr() == detections.masks.data_ptr()) == shared
 
 
+def test_likeness_says_how_much_an_object_looks_as_before():
+    tracker = build_tracker(CONFIG)
+    halfway = (0.8, 0.6, 0.0)
+    told = [tracker.update(frame(seen(0, looks))).likeness.tolist() for looks in (RED, halfway)]
+    assert told[0] == pytest.approx([1.0])  # nothing to compare with
+    assert told[1] == pytest.approx([0.8])
+
+
+def test_likeness_is_one_where_looks_are_not_compared():
+    tracker = build_tracker(replace(CONFIG, association="overlap"))
+    told = [tracker.update(frame(seen(0, looks))).likeness.tolist() for looks in (RED, GREEN)]
+    assert told == [[1.0], [1.0]]
+
+
 def test_two_trackers_number_their_tracks_apart():
     first = ids_of([frame(seen(10), seen(100, GREEN))])
     assert ids_of([frame(seen(10))]) == [[0]]

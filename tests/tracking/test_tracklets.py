@@ -21,6 +21,7 @@ def tracked(*objects):
         masks=masks,
         embeddings=torch.zeros(len(objects), 8),
         track_ids=torch.tensor([o[0] for o in objects], dtype=torch.int64),
+        likeness=torch.ones(len(objects)),
     )
 
 

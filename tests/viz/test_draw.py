@@ -32,6 +32,7 @@ def tracked(*boxes: tuple[int, int, int, int], size: tuple[int, int] = SIZE) -> 
         masks=masks,
         embeddings=torch.zeros(number, 4),
         track_ids=torch.arange(5, 5 + number),
+        likeness=torch.ones(number),
     )
 
 
