@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = parser.parse_args(arguments).out
     with VideoWriter(out, (HEIGHT, WIDTH), FPS) as writer:
         for index in range(NUM_FRAMES):
-            writer.write(render(index))
+            writer.write(render(index), float(index / FPS))
     print(out)
 
 

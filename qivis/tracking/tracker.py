@@ -22,6 +22,7 @@ from qivis.tracking.memory import (
 )
 from qivis.tracking.sightings import Sightings, sight_looks, sight_masks
 from qivis.tracking.similarity import LooksAndPlace, Similarity, mask_similarity
+from qivis.tracking.state import TrackerState
 
 Matching = Callable[[Tensor, float], Tensor]
 MATCHINGS: Mapping[str, Matching] = {"greedy": match_greedily, "hungarian": match_together}
@@ -36,6 +37,8 @@ class Tracker:
     birth_score: from here on they may start one.
     duplicate_iou: a detection whose mask overlaps a better one's by more is dropped.
     memory_frames: an object that is unseen for longer gets a new identity.
+
+    `state` is all that changes from frame to frame; it is replaced, never written to.
     """
 
     def __init__(
@@ -54,8 +57,7 @@ class Tracker:
         self._birth_score = birth_score
         self._duplicate_iou = duplicate_iou
         self._memory_frames = memory_frames
-        self._memory: TrackMemory | None = None  # until the first frame
-        self._next_id = 0
+        self.state = TrackerState()
 
     @torch.inference_mode()  # a tenth less time: most of it goes to small operations
     def update(self, detections: Detections) -> TrackedDetections:
@@ -69,7 +71,7 @@ class Tracker:
             the class with most evidence so far, not that of the single frame.
         """
         seen = self._look(detections.to("cpu"))
-        memory = newborn(seen[:0], 0) if self._memory is None else self._memory
+        memory = newborn(seen[:0], 0) if self.state.memory is None else self.state.memory
         memory = advance(memory, self._memory_frames)
         owners = self._associate(seen, memory)
         born = ((owners < 0) & (seen.scores >= self._birth_score)).nonzero()[:, 0]
@@ -77,11 +79,11 @@ class Tracker:
         named = (owners >= 0).nonzero()[:, 0]
         owners = owners[named]
         if len(born):  # in most frames there is nobody new, and all would be copied for nothing
-            memory = extend(memory, seen[born], self._next_id)
+            memory = extend(memory, seen[born], self.state.next_id)
         seen = seen[named]
         likeness = likeness_to(memory, owners, seen)
         memory = refresh(memory, owners, seen)
-        self._memory, self._next_id = memory, self._next_id + len(born)
+        self.state = TrackerState(memory, self.state.next_id + len(born))
         track_ids, labels = memory.track_ids[owners], memory.labels[owners]
         return _name(detections, seen.rows, track_ids, labels, likeness)
 
@@ -93,8 +95,8 @@ class Tracker:
         return self._sight(detections, rows, standing)
 
 
-def build_tracker(config: TrackingConfig) -> Tracker:
-    """A tracker for one video."""
+def build_tracker(config: TrackingConfig, state: TrackerState | None = None) -> Tracker:
+    """A tracker for one video, from its beginning or from what an earlier one knew."""
     looks_and_place = LooksAndPlace(
         appearance_weight=config.appearance_weight,
         temperature=config.temperature,
@@ -104,7 +106,7 @@ def build_tracker(config: TrackingConfig) -> Tracker:
     )
     by_masks = config.association == "overlap"
     masks_alone = partial(mask_similarity, least=config.match_similarity)
-    return Tracker(
+    tracker = Tracker(
         sight=sight_masks if by_masks else sight_looks,
         associate=partial(
             _associate,
@@ -117,6 +119,9 @@ def build_tracker(config: TrackingConfig) -> Tracker:
         duplicate_iou=config.duplicate_iou,
         memory_frames=config.memory_frames,
     )
+    if state is not None:
+        tracker.state = state
+    return tracker
 
 
 def _associate(

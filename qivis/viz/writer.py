@@ -3,6 +3,7 @@
 4:2:0 colour and the index at the front, because some browsers play nothing else.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -23,7 +24,10 @@ from qivis.files import atomic_path
 
 CRF = "21"  # a little better than x264's 23, for the sake of contours and text
 PRESET = "veryfast"
+# Frames leave the encoder in the order of their times: videos can be put behind one another.
+NO_B_FRAMES = "0"
 BT709 = 1  # in H.264's tables of primaries, transfer functions and matrices
+LEAST_TICKS = 90_000  # a second, as fine as MPEG's clock
 
 
 class VideoWriter:
@@ -31,7 +35,7 @@ class VideoWriter:
 
     path: of the mp4; its folder is made if need be. The file appears when the block ends well.
     size: (H, W) of the frames. An odd side grows by a pixel that repeats the last one.
-    fps: frames a second, kept exactly.
+    fps: frames a second on average; their times are exact if they keep this rate.
 
     Raises:
         DataError: if nothing can be written there, or the block ends without a frame.
@@ -41,7 +45,7 @@ class VideoWriter:
         self.path = path
         self.size = size
         self.fps = fps
-        self._count = 0
+        self._clock = Clock(fps)
 
     def __enter__(self) -> Self:
         self._block = self._open()
@@ -62,16 +66,20 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as failure:
             raise self._refusal(failure) from failure
 
-    def write(self, picture: NDArray[np.uint8]) -> None:
-        """Add a frame, (H, W, 3) RGB."""
+    def write(self, picture: NDArray[np.uint8], seconds: float) -> None:
+        """Add a frame.
+
+        Args:
+            picture: (H, W, 3) RGB.
+            seconds: its time; the video begins at that of the first frame.
+        """
         assert picture.shape == (*self.size, 3), "all frames of a video have one size"
         padding = [(0, side % 2) for side in self.size]
         padded = np.pad(picture, [*padding, (0, 0)], mode="edge")
         frame = av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
-        frame.pts, frame.time_base = self._count, 1 / self.fps
-        self._count += 1
+        frame.pts, frame.time_base = self._clock.next_tick(seconds), self._clock.time_base
         self._mux(self._stream.encode(frame))
 
     @contextmanager
@@ -82,16 +90,19 @@ class VideoWriter:
             av.open(str(partial), "w", format="mp4", options=options) as container,
         ):
             stream = container.add_stream("libx264", rate=self.fps)
-            stream.options = {"crf": CRF, "preset": PRESET}
+            stream.options = {"crf": CRF, "preset": PRESET, "bf": NO_B_FRAMES}
+            stream.time_base = stream.codec_context.time_base = self._clock.time_base
             stream.height, stream.width = (side + side % 2 for side in self.size)
             stream.pix_fmt = "yuv420p"
             _tag_colors(stream)
             yield container, stream
-            if self._count == 0:
+            if self._clock.is_at_start:
                 raise DataError(f"{self.path}: not written, for not one frame was given")
             self._mux(stream.encode())
 
     def _mux(self, packets: Sequence["Packet[VideoStream]"]) -> None:
+        for packet in packets:
+            packet.duration = self._clock.ticks_per_frame  # of the last one nobody else knows it
         try:
             self._container.mux(packets)
         except (av.FFmpegError, OSError) as error:
@@ -100,6 +111,32 @@ class VideoWriter:
     def _refusal(self, error: Exception) -> DataError:
         reason = getattr(error, "strerror", None) or error
         return DataError(f"{self.path}: cannot be written ({reason})")
+
+
+class Clock:
+    """Times as whole ticks that grow from frame to frame, from 0 on.
+
+    A tick is a whole part of the average frame, so that a steady rate is kept without rounding.
+    """
+
+    def __init__(self, fps: Fraction) -> None:
+        """Args: fps: frames a second on average."""
+        self.time_base = Fraction(1, fps.numerator * math.ceil(LEAST_TICKS / fps.numerator))
+        self.ticks_per_frame = round(1 / fps / self.time_base)
+        self._first = 0.0
+        self._tick = -1
+
+    @property
+    def is_at_start(self) -> bool:
+        """Whether no frame had a tick yet."""
+        return self._tick < 0
+
+    def next_tick(self, seconds: float) -> int:
+        """The tick of a frame; one later than the last one's if its time is not later."""
+        if self.is_at_start:
+            self._first = seconds
+        self._tick = max(round((seconds - self._first) / self.time_base), self._tick + 1)
+        return self._tick
 
 
 def _tag_colors(stream: VideoStream) -> None:

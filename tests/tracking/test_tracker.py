@@ -267,7 +267,7 @@ def test_memory_does_not_grow_with_the_video():
     held = []
     for index in range(1000):
         tracked = tracker.update(frames[index % len(frames)])
-        tensors = [value for value in vars(tracker._memory).values() if torch.is_tensor(value)]
+        tensors = [value for value in vars(tracker.state.memory).values() if torch.is_tensor(value)]
         held.append(sum(value.numel() * value.element_size() for value in tensors))
     assert tracked.track_ids.max() > 100  # many were born
     assert max(held[500:]) == max(held[:500]) < 10 * 600  # bytes, for at most ten tracks

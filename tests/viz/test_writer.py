@@ -21,7 +21,7 @@ def flat(value: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
 def write(path: Path, fps: Fraction, size: tuple[int, int] = SIZE, num_frames: int = 12) -> None:
     with VideoWriter(path, size, fps) as writer:
         for index in range(num_frames):
-            writer.write(flat(20 * index, size))
+            writer.write(flat(20 * index, size), float(index / fps))
 
 
 @pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001), Fraction(750000, 71393)])
@@ -38,6 +38,26 @@ def test_what_was_written_can_be_read(tmp_path: Path, fps: Fraction) -> None:
     assert [frame.time for frame in frames] == pytest.approx([float(i / fps) for i in range(12)])
     means = [float(frame.to_ndarray(format="rgb24").mean()) for frame in frames]
     assert means == pytest.approx([20 * i for i in range(12)], abs=3)
+
+
+def test_a_variable_rate_is_kept(tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.0400001, 0.3, 0.31, 1.7]
+    with VideoWriter(tmp_path / "overlay.mp4", SIZE, Fraction(750000, 71393)) as writer:
+        for index, seconds in enumerate(times):
+            writer.write(flat(20 * index), seconds)
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        frames = list(container.decode(video=0))
+    assert [frame.time for frame in frames] == pytest.approx(times, abs=2e-5)
+    means = [float(frame.to_ndarray(format="rgb24").mean()) for frame in frames]
+    assert means == pytest.approx([20 * i for i in range(6)], abs=3)
+
+
+def test_a_video_begins_with_its_first_frame(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "overlay.mp4", SIZE, Fraction(25)) as writer:
+        writer.write(flat(0), 5.0)
+        writer.write(flat(0), 5.5)
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        assert [frame.time for frame in container.decode(video=0)] == [0.0, 0.5]
 
 
 def test_the_index_comes_before_the_pictures(tmp_path: Path) -> None:
@@ -58,7 +78,7 @@ def test_colours_survive(tmp_path: Path) -> None:
     colors = np.array([[200, 40, 40], [40, 180, 60], [60, 80, 220], [230, 200, 40]], np.uint8)
     picture = colors.repeat(16, axis=0)[None].repeat(48, axis=0)  # (48, 64, 3), four stripes
     with VideoWriter(tmp_path / "overlay.mp4", SIZE, Fraction(25)) as writer:
-        writer.write(picture)
+        writer.write(picture, 0.0)
     with av.open(str(tmp_path / "overlay.mp4")) as container:
         frame = next(container.decode(video=0))
     assert (frame.colorspace, frame.color_range) == (1, 1)  # BT.709, limited range
@@ -69,7 +89,7 @@ def test_colours_survive(tmp_path: Path) -> None:
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
     def write_one_and_fail() -> None:
         with VideoWriter(tmp_path / "overlay.mp4", SIZE, Fraction(25)) as writer:
-            writer.write(flat(0))
+            writer.write(flat(0), 0.0)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -82,7 +102,7 @@ def test_an_error_keeps_the_earlier_video(tmp_path: Path) -> None:
     write(path, Fraction(25))
     before = path.read_bytes()
     with pytest.raises(ZeroDivisionError), VideoWriter(path, SIZE, Fraction(25)) as writer:
-        writer.write(flat(1 // 0))
+        writer.write(flat(1 // 0), 0.0)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -90,7 +110,7 @@ def test_an_error_keeps_the_earlier_video(tmp_path: Path) -> None:
 def test_nothing_stands_under_the_name_before_the_end(tmp_path: Path) -> None:
     path = tmp_path / "overlay.mp4"
     with VideoWriter(path, SIZE, Fraction(25)) as writer:
-        writer.write(flat(0))
+        writer.write(flat(0), 0.0)
         assert not path.exists()
     assert path.exists()
 
