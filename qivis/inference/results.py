@@ -11,7 +11,7 @@ from qivis.errors import VideoError
 from qivis.export.tracks_json import write_tracks
 from qivis.structures import Categories, Frame, Track, TrackedClip, TrackedDetections
 from qivis.tracking import TrackletCollector
-from qivis.viz.draw import draw
+from qivis.viz.overlay import draw
 from qivis.viz.writer import VideoWriter
 
 OVERLAY, TRACKS = "overlay.mp4", "tracks.json"
@@ -76,7 +76,7 @@ def write_results(
     collector, times = TrackletCollector(min_frames), list[float | None]()
     with VideoWriter(folder / OVERLAY, size=info.size, fps=info.fps) as writer:
         for frame, tracked in stream:
-            writer.write(draw(frame.image, tracked, categories.names))
+            writer.write(draw(frame, tracked, categories.names), frame.seconds)
             collector.add(tracked)
             times.append(frame.seconds)
         if not times:

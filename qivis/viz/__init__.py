@@ -1,6 +1,6 @@
 """Pictures out: tracked objects drawn on their frames, and frames written as a video."""
 
-from qivis.viz.draw import draw
+from qivis.viz.overlay import draw
 from qivis.viz.palette import color
 from qivis.viz.writer import VideoWriter
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from qivis.viz.draw import TEXT_COLOR
+from qivis.viz.overlay import TEXT_COLOR
 from qivis.viz.palette import color
 
 

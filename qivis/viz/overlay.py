@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from torch import Tensor
 
-from qivis.structures import TrackedDetections
+from qivis.structures import Frame, TrackedDetections
 from qivis.viz.palette import color
 
 VEIL = 0.38  # opacity of the colour over the object
@@ -40,17 +40,18 @@ class Rect(NamedTuple):
     bottom: int
 
 
-def draw(image: Tensor, tracked: TrackedDetections, names: Sequence[str]) -> Pixels:
+def draw(frame: Frame | Tensor, tracked: TrackedDetections, names: Sequence[str] = ()) -> Pixels:
     """Draw objects on a frame, small ones over large ones.
 
     Args:
-        image: (3, H, W) uint8 RGB, of the size of `tracked`.
+        frame: or its image, (3, H, W) uint8 RGB, of the size of `tracked`.
         tracked: N objects of this frame.
-        names: of the K classes.
+        names: of the K classes; without them, tags tell ids and scores alone.
 
     Returns:
         (H, W, 3) uint8 RGB, a new picture.
     """
+    image = frame.image if isinstance(frame, Frame) else frame
     canvas = np.array(image.permute(1, 2, 0).cpu().numpy(), order="C")
     masks = tracked.masks.cpu().numpy()
     boxes = tracked.boxes.tolist()
@@ -64,7 +65,9 @@ def draw(image: Tensor, tracked: TrackedDetections, names: Sequence[str]) -> Pix
     taken: list[Rect] = []
     picture = Image.fromarray(canvas)
     for row in from_large:
-        text = f"{names[labels[row]]} {ids[row]} {scores[row]:.2f}"
+        text = f"{ids[row]} {scores[row]:.2f}"
+        if names:
+            text = f"{names[labels[row]]} {text}"
         taken.append(_draw_tag(picture, text, extents[row], color(ids[row]), taken))
     return np.array(picture)
 

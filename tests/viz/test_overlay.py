@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from qivis.structures import TrackedDetections
-from qivis.viz.draw import VEIL, Rect, draw
-from qivis.viz.draw import _free_place as free_place
+from qivis.structures import Frame, TrackedDetections
+from qivis.viz.overlay import VEIL, Rect, draw
+from qivis.viz.overlay import _free_place as free_place
 from qivis.viz.palette import color
 
 NAMES = ("person", "animal", "vehicle")
@@ -49,6 +49,21 @@ def test_the_frame_itself_is_not_written_to() -> None:
     before = image.clone()
     draw(image, tracked((50, 60, 150, 160)), NAMES)
     assert torch.equal(image, before)
+
+
+def test_a_frame_is_as_good_as_its_image() -> None:
+    objects = tracked((50, 60, 150, 160))
+    drawn = draw(Frame(grey(), 3, 0.1), objects, NAMES)
+    assert np.array_equal(drawn, draw(grey(), objects, NAMES))
+
+
+def test_without_names_a_tag_is_shorter() -> None:
+    objects = tracked((50, 60, 150, 160))
+    widths = []
+    for names in (NAMES, ()):
+        changed = (draw(grey(), objects, names)[:50] != 100).any(axis=(0, 2))
+        widths.append(np.flatnonzero(changed).max() - 50)
+    assert 0 < widths[1] < widths[0] - 20
 
 
 def test_an_object_shines_through_its_veil() -> None:
