@@ -1,6 +1,7 @@
 """Writing files so that nothing half-written ever stands under a final name."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +26,43 @@ def atomic_path(path: Path) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())  # else a power cut may leave the name without the content
+        _flush(partial)
         partial.chmod(0o644)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place when the block ends well.
+
+    What stood under `path` is gone then, and stays as it was after an error. In between there is
+    an instant with no folder of that name, for no system swaps two folders at once everywhere.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    before = partial.with_suffix(".old")
+    try:
+        yield partial
+        for file in partial.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        partial.chmod(0o755)
+        if path.exists():
+            path.rename(before)
+        partial.rename(path)
+    finally:
+        if before.exists() and not path.exists():
+            before.rename(path)
+        for rest in (partial, before):
+            shutil.rmtree(rest, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Write a file through to the disk: else a power cut may leave its name without its content."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def make_writable(folder: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qivis.files import atomic_path, make_writable, write_atomically
+from qivis.files import atomic_folder, atomic_path, make_writable, write_atomically
 
 
 def test_a_file_is_written_into_a_new_folder(tmp_path: Path) -> None:
@@ -41,6 +41,61 @@ def test_who_is_reading_the_file_before_reads_it_to_the_end(tmp_path: Path) -> N
     with path.open() as reader:
         write_atomically(path, b"after")
         assert reader.read() == "before"
+
+
+def test_a_folder_appears_when_all_its_files_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder"
+    with atomic_folder(path) as partial:
+        (partial / "sub").mkdir()
+        (partial / "sub" / "a.txt").write_text("content")
+        assert not path.exists()
+    assert (path / "sub" / "a.txt").read_text() == "content"
+    assert [entry.name for entry in path.parent.iterdir()] == ["folder"]
+    assert path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with atomic_folder(tmp_path / "folder") as partial:
+            (partial / name).write_text(name)
+    assert [entry.name for entry in (tmp_path / "folder").iterdir()] == ["two"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_failure_leaves_the_folder_before_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "before").write_text("")
+
+    def fail() -> None:
+        with atomic_folder(path) as partial:
+            (partial / "half").write_text("")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [entry.name for entry in path.iterdir()] == ["before"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_take_its_place_brings_the_one_before_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "before").write_text("")
+    rename = Path.rename
+
+    def refuse_the_new_one(source: Path, target: Path) -> Path:
+        if source.suffix == ".part":
+            raise OSError("the disk is gone")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_new_one)
+    with pytest.raises(OSError, match="disk"), atomic_folder(path) as partial:
+        (partial / "new").write_text("")
+    assert [entry.name for entry in path.iterdir()] == ["before"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_everybody_may_read_a_file(tmp_path: Path) -> None:
