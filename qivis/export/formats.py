@@ -1,0 +1,69 @@
+"""The formats that tracks can be written in, by the names that a person asks for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qivis.errors import DataError
+from qivis.export.coco_video import write_coco_video
+from qivis.export.cutouts import write_cutouts
+from qivis.export.mot_txt import write_mot
+from qivis.export.mots_txt import write_mots
+from qivis.export.png_masks import write_png_masks
+from qivis.export.tracks_csv import write_csv
+from qivis.export.ytvis_dataset import write_ytvis
+from qivis.structures import Frame, TrackedClip
+
+FrameOpener = Callable[[], Iterable[Frame]]
+
+
+@dataclass(frozen=True)
+class Export:
+    """file_name: of the file or folder. write: takes the clip, its name, its frames, the path."""
+
+    file_name: str
+    write: Callable[[TrackedClip, str, FrameOpener, Path], None]
+
+
+EXPORTS: Mapping[str, Export] = {
+    "ytvis": Export("ytvis.json", lambda clip, name, _, path: write_ytvis(clip, name, path)),
+    "coco-video": Export(
+        "coco_video.json", lambda clip, name, _, path: write_coco_video(clip, name, path)
+    ),
+    "mots": Export("mots.txt", lambda clip, _name, _frames, path: write_mots(clip, path)),
+    "mot": Export("mot.txt", lambda clip, _name, _frames, path: write_mot(clip, path)),
+    "png": Export("png", lambda clip, _name, _frames, path: write_png_masks(clip, path)),
+    "cutouts": Export("cutouts", lambda clip, _, frames, path: write_cutouts(clip, frames, path)),
+    "csv": Export("tracks.csv", lambda clip, _name, _frames, path: write_csv(clip, path)),
+}
+
+
+def export_clip(
+    format: str, clip: TrackedClip, name: str, frames: FrameOpener, folder: Path
+) -> Path:
+    """Write the tracks of a clip in one of the formats, whole or not at all.
+
+    Args:
+        format: a name in `EXPORTS`.
+        clip: what was found.
+        name: of the clip, which the data set formats call its frames by.
+        frames: opens the clip once more, which only cutouts need; the index of a frame is its
+            place in the clip.
+        folder: where to; what an earlier export has left there is replaced.
+
+    Returns:
+        The path of the file or folder.
+
+    Raises:
+        DataError: if there is no such format, the format has no room for the tracks, or nothing
+            can be written there.
+        VideoError: if the clip cannot be decoded any more.
+    """
+    if format not in EXPORTS:
+        raise DataError(f"there is no export {format!r}; there are {', '.join(EXPORTS)}")
+    path = folder / EXPORTS[format].file_name
+    try:
+        EXPORTS[format].write(clip, name, frames, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+    return path

@@ -1,0 +1,29 @@
+"""PNG files of exact values: indices into a palette, and colours with transparency.
+
+A door to Pillow of its own: what is drawn for people (`viz`) and what is stored for programs have
+nothing else in common.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def write_indexed(path: Path, indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> None:
+    """Write an indexed picture.
+
+    Args:
+        path: of the PNG.
+        indices: (H, W), rows of the palette.
+        palette: (256, 3) sRGB.
+    """
+    picture = Image.fromarray(indices)
+    picture.putpalette(palette.tobytes())
+    picture.save(path, format="PNG")
+
+
+def write_rgba(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write a picture of (H, W, 4) sRGB and opacity."""
+    Image.fromarray(pixels).save(path, format="PNG")

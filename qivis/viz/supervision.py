@@ -1,0 +1,44 @@
+"""Tracked objects as supervision's `Detections`, which its annotators, zones and counters take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qivis.errors import DataError
+from qivis.ops.boxes import clip_boxes
+from qivis.structures import TrackedDetections
+
+if TYPE_CHECKING:
+    from supervision import Detections
+
+
+def to_supervision(tracked: TrackedDetections, names: Sequence[str] = ()) -> Detections:
+    """The same objects in the same order; boxes end at the border of the frame.
+
+    Args:
+        tracked: N objects of a frame, on any device.
+        names: of the K classes; they become `data["class_name"]`, if given.
+
+    Raises:
+        DataError: if supervision is not installed.
+    """
+    try:
+        from supervision import Detections
+    except ImportError as error:
+        raise DataError(
+            "supervision is not installed, so there are no Detections of its own: "
+            "pip install supervision"
+        ) from error
+    objects = tracked.to("cpu")
+    labels = objects.labels.numpy()
+    return Detections(
+        xyxy=clip_boxes(objects.boxes, objects.size).numpy(),
+        mask=objects.masks.numpy(),
+        confidence=objects.scores.numpy(),
+        class_id=labels,
+        tracker_id=objects.track_ids.numpy(),
+        data={"class_name": np.array(names)[labels]} if names else {},
+    )
