@@ -15,7 +15,7 @@ from qivis.export.tracks_json import write_tracks
 from tests.tracked_clip import empty_clip, tracked_clip
 
 ROOT = Path(__file__).parents[1]
-NUM_FRAMES, SIZE = 6, (96, 160)
+NUM_FRAMES, SIZE = 6, (180, 320)
 MODULES = (count_objects, matte, segment_clip, spotlight)
 
 
