@@ -17,7 +17,8 @@ from qivis.structures import Frame, Rle, TrackedClip
 def write_cutouts(clip: TrackedClip, frames: Callable[[], Iterable[Frame]], folder: Path) -> None:
     """Write track_0000/00017.png ..., one per track and frame that shows it, all or none.
 
-    Each is as large as the box of the object's mask, and opaque where the mask is set.
+    Each is as large as the box of the object's mask, opaque where the mask is set, and holds
+    nothing of what surrounds the object.
 
     Args:
         clip: what was found.
@@ -38,12 +39,12 @@ def write_cutouts(clip: TrackedClip, frames: Callable[[], Iterable[Frame]], fold
 
 
 def cutout(frame: Frame, mask: Rle) -> NDArray[np.uint8]:
-    """(h, w, 4) sRGB and opacity of the box around a mask of this frame."""
+    """(h, w, 4) sRGB and opacity of the box around a mask of this frame; zeros outside the mask."""
     left, top, width, height = map(int, rle.to_box(mask))
     window = np.s_[top : top + height, left : left + width]
-    opacity = rle.decode([mask], frame.size)[0].numpy()[window].astype(np.uint8) * 255
+    inside = rle.decode([mask], frame.size)[0].numpy()[window][:, :, None]
     colors = frame.image.permute(1, 2, 0).cpu().numpy()[window]
-    return np.dstack([colors, opacity])
+    return np.concatenate([colors * inside, inside * np.uint8(255)], axis=2)
 
 
 def _frames_with_objects(

@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+QUICK = (
+    1  # photographs shrink hardly more with zlib's default of 6, which takes three times as long
+)
+
 
 def write_indexed(path: Path, indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> None:
     """Write an indexed picture.
@@ -26,4 +30,4 @@ def write_indexed(path: Path, indices: NDArray[np.uint8], palette: NDArray[np.ui
 
 def write_rgba(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write a picture of (H, W, 4) sRGB and opacity."""
-    Image.fromarray(pixels).save(path, format="PNG")
+    Image.fromarray(pixels).save(path, format="PNG", compress_level=QUICK)

@@ -24,7 +24,7 @@ def test_each_object_and_frame_has_a_picture_as_large_as_its_mask(tmp_path):
         window = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert torch.equal(pixels[3] == 255, mask[window])
         assert ((pixels[3] == 0) | (pixels[3] == 255)).all()
-        assert torch.equal(pixels[:3], images[frame][(slice(None), *window)])
+        assert torch.equal(pixels[:3], (images[frame] * mask)[(slice(None), *window)])
 
 
 def test_frames_after_the_last_object_are_not_decoded(tmp_path):

@@ -14,7 +14,7 @@ def test_indices_and_palette_are_read_back(tmp_path):
         assert np.array_equal(np.array(picture.convert("RGB")), palette[indices])
 
 
-def test_colours_are_kept_where_nothing_is_seen_of_them(tmp_path):
+def test_colours_and_opacity_are_read_back(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
     pixels[0, :, 3] = 0
     write_rgba(tmp_path / "a.png", pixels)
