@@ -31,7 +31,7 @@ from qivis.inference.predictor import Predictor
 from qivis.models.inputs import prepare, resize_for_test
 from qivis.models.postprocess import select_detections
 from qivis.structures import Detections, Frame
-from qivis.tracking import TrackletCollector, build_tracker
+from qivis.tracking import TrackletCollector, build_tracker, views_of
 
 COLUMNS = ("AP", "AP50", "IDF1", "HOTA", "AssA", "id_switches")
 
@@ -99,7 +99,7 @@ def track(rows: Mapping[str, Row], videos: YouTubeVis) -> None:
         }
         for frame in videos.frames(video):
             for title, detections in detect(rows, frame).items():
-                collectors[title].add(trackers[title].update(detections))
+                collectors[title].add(views_of(trackers[title].update(detections)))
         for title, row in rows.items():
             tracks = collectors[title].tracks()
             row.found.extend(to_entries(videos.video_id(video), tracks, videos.categories))

@@ -18,7 +18,7 @@ from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
 from qivis.models.weights import WeightsHeader
 from qivis.structures import Categories
-from qivis.tracking import TrackletCollector
+from qivis.tracking import TrackletCollector, views_of
 
 MOST_TRACKS = 100  # of a video; the metric looks at no more of any class
 
@@ -45,7 +45,7 @@ def find_tracks(
         for video in range(len(videos)):
             collector = TrackletCollector(predictor.tracking.min_frames)
             for _, tracked in segment_video(videos.frames(video), predictor):
-                collector.add(tracked)
+                collector.add(views_of(tracked))
                 progress.update()
             tracks = sorted(collector.tracks(), key=lambda track: track.score, reverse=True)
             yield from to_entries(videos.video_id(video), tracks[:max_tracks], categories)

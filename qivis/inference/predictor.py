@@ -54,12 +54,20 @@ class Predictor:
     def __call__(self, images: Sequence[Tensor]) -> list[Detections]:
         """Find the objects of pictures.
 
+        A CPU sees one at a time: that is faster there, and what is found in a picture does not
+        depend on the others, to the last bit.
+
         Args:
             images: B of (3, H, W) uint8 RGB, of any sizes, on any device.
 
         Returns:
             B entries on `device`, best score first, in pixels of the pictures.
         """
+        if self.device.type == "cpu":
+            return [detections for image in images for detections in self._find([image])]
+        return self._find(images)
+
+    def _find(self, images: Sequence[Tensor]) -> list[Detections]:
         uploaded = [image.to(self.device, non_blocking=True) for image in images]
         batch = prepare(resize_for_test(uploaded, self.input), self.input)
         return select_detections(

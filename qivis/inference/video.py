@@ -1,16 +1,22 @@
 """From a video to tracked masks, frame by frame: nothing here holds more than a few frames."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
-from qivis.data.video import open_video
-from qivis.inference.predictor import Predictor
-from qivis.structures import Frame, TrackedDetections
-from qivis.tracking import build_tracker
+import torch
+from torch import Tensor
 
-FRAMES_PER_CALL = 4  # enough to keep a GPU busy; a CPU gains nothing from more
+from qivis.data.video import open_video
+from qivis.errors import DataError
+from qivis.inference.ahead import ahead
+from qivis.inference.predictor import Predictor
+from qivis.structures import Detections, Frame, TrackedDetections
+from qivis.tracking import Tracker, build_tracker
+
+Finder = Callable[[Sequence[Tensor]], list[Detections]]  # as `Predictor` is one
+FRAMES_PER_CALL = 4  # enough to keep a GPU busy; a CPU sees one at a time
 
 
 def segment_video(
@@ -23,24 +29,49 @@ def segment_video(
     Args:
         source: a video file, a folder of pictures, or frames in their order.
         predictor: finds the objects; its tracking settings are used.
-        frames_per_call: frames that the network sees at once; more cost memory.
+        frames_per_call: frames that the network sees at once; more cost memory. Halved when the
+            device has not enough of it.
 
     Yields:
         Each frame, in order, with its objects: on the CPU, in the frame's pixels, best score first.
 
     Raises:
         VideoError: if the source cannot be opened or decoded.
+        DataError: if the device has not enough memory for a single frame.
     """
-    tracker = build_tracker(predictor.tracking)
     opened = open_video(source) if isinstance(source, str | Path) else nullcontext(source)
     with opened as frames:
-        for chunk in _chunks(frames, frames_per_call):
-            found = predictor([frame.image for frame in chunk])
+        yield from segment_frames(
+            frames, predictor, build_tracker(predictor.tracking), frames_per_call
+        )
+
+
+def segment_frames(
+    frames: Iterable[Frame], predictor: Finder, tracker: Tracker, frames_per_call: int
+) -> Iterator[tuple[Frame, TrackedDetections]]:
+    """The same with a tracker that may have seen earlier frames; frames are read in a thread."""
+    rest = ahead(frames, depth=frames_per_call)
+    try:
+        while chunk := list(islice(rest, frames_per_call)):
+            found, frames_per_call = _find(chunk, predictor, frames_per_call)
             for frame, detections in zip(chunk, found, strict=True):
                 yield frame, tracker.update(detections.to("cpu"))
+    finally:
+        rest.close()
 
 
-def _chunks(frames: Iterable[Frame], length: int) -> Iterator[list[Frame]]:
-    rest = iter(frames)
-    while chunk := list(islice(rest, length)):
-        yield chunk
+def _find(chunk: Sequence[Frame], predictor: Finder, at_once: int) -> tuple[list[Detections], int]:
+    """The objects of some frames, and how many frames the device has memory for."""
+    images = [frame.image for frame in chunk]
+    while True:
+        try:
+            parts = [images[start : start + at_once] for start in range(0, len(images), at_once)]
+            return [detections for part in parts for detections in predictor(part)], at_once
+        except torch.OutOfMemoryError as error:
+            if at_once == 1:
+                height, width = chunk[0].size
+                raise DataError(
+                    f"the device has not enough memory for a frame of {width} x {height} pixels; "
+                    "choose a smaller --imgsz, or --device cpu"
+                ) from error
+            at_once = at_once // 2

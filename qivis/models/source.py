@@ -24,18 +24,32 @@ def open_weights(weights: str | Path) -> tuple[QueryInst, WeightsHeader]:
     Raises:
         WeightsError: if there are no such weights, or they cannot be used.
     """
+    path = find_weights(weights)
+    if weights == DEFAULT or Path(weights).is_file():
+        return load_weights(path)
+    return open_published(path, str(weights))
+
+
+def find_weights(weights: str | Path) -> Path:
+    """The file that holds the weights; published ones are downloaded if need be.
+
+    Args:
+        weights: as `open_weights` takes them.
+
+    Raises:
+        WeightsError: if there are no such weights.
+    """
     if weights == DEFAULT:
-        with resources.as_file(resources.files("qivis.assets") / EMBEDDED) as path:
-            return load_weights(path)
+        return Path(str(resources.files("qivis.assets") / EMBEDDED))
     path = Path(weights)
     if path.is_file():
-        return load_weights(path)
+        return path
     if path.suffix or len(path.parts) > 1:
         raise WeightsError(
             f"{weights}: no such file; give the path of a weights file, the name of published "
             f"weights, or {DEFAULT!r}"
         )
-    return open_published(fetch(str(weights)), str(weights))
+    return fetch(str(weights))
 
 
 def open_published(path: Path, name: str) -> tuple[QueryInst, WeightsHeader]:

@@ -1,9 +1,36 @@
 """Tracks of a whole video, gathered frame by frame as run lengths: dense masks outlive no frame."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from qivis.ops import rle
 from qivis.structures import Track, TrackedDetections, View
+
+
+class Identified(NamedTuple):
+    """An object that one frame shows, as its track will keep it."""
+
+    track_id: int
+    label: int
+    view: View
+
+
+def views_of(tracked: TrackedDetections) -> list[Identified]:
+    """The objects of a frame with run lengths for masks; one without a pixel is not there."""
+    rows = zip(
+        tracked.track_ids.tolist(),
+        tracked.labels.tolist(),
+        rle.encode(tracked.masks),
+        tracked.scores.tolist(),
+        tracked.likeness.tolist(),
+        strict=True,
+    )
+    return [
+        Identified(track_id, label, View(mask, score, likeness))
+        for track_id, label, mask, score, likeness in rows
+        if rle.area(mask)
+    ]
 
 
 class TrackletCollector:
@@ -17,21 +44,11 @@ class TrackletCollector:
         self._num_frames = 0
         self._tracklets: dict[int, _Tracklet] = {}
 
-    def add(self, tracked: TrackedDetections) -> None:
-        """Take the objects of the next frame; one without a pixel counts as unseen."""
-        rows = zip(
-            tracked.track_ids.tolist(),
-            tracked.labels.tolist(),
-            rle.encode(tracked.masks),
-            tracked.scores.tolist(),
-            tracked.likeness.tolist(),
-            strict=True,
-        )
-        for track_id, label, mask, score, likeness in rows:
-            if rle.area(mask) == 0:
-                continue
+    def add(self, seen: Sequence[Identified]) -> None:
+        """Take the objects of the next frame."""
+        for track_id, label, view in seen:
             tracklet = self._tracklets.setdefault(track_id, _Tracklet())
-            tracklet.views[self._num_frames] = View(mask, score, likeness)
+            tracklet.views[self._num_frames] = view
             tracklet.label = label
         self._num_frames += 1
 

@@ -3,7 +3,7 @@ import torch
 
 from qivis.ops import rle
 from qivis.structures import TrackedDetections
-from qivis.tracking import TrackletCollector
+from qivis.tracking import TrackletCollector, views_of
 
 SIZE = (4, 6)
 
@@ -28,7 +28,7 @@ def tracked(*objects):
 def collect(frames, min_frames=1):
     collector = TrackletCollector(min_frames)
     for objects in frames:
-        collector.add(tracked(*objects))
+        collector.add(views_of(tracked(*objects)))
     return collector.tracks()
 
 
@@ -72,12 +72,12 @@ def test_a_video_without_objects_has_no_tracks():
 def test_an_object_without_a_pixel_counts_as_unseen():
     collector, frame = TrackletCollector(1), tracked((0, 0, 0.9), (1, 0, 0.9))
     frame.masks[1] = False
-    collector.add(frame)
+    collector.add(views_of(frame))
     assert [track.track_id for track in collector.tracks()] == [0]
 
 
 def test_dense_masks_are_not_kept():
     collector, frame = TrackletCollector(1), tracked((0, 0, 0.9))
-    collector.add(frame)
+    collector.add(views_of(frame))
     frame.masks.zero_()
     assert rle.area(collector.tracks()[0].masks[0]) == 4

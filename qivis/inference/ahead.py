@@ -1,0 +1,74 @@
+"""Work that goes on in a thread while the network computes."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar, cast
+
+Item = TypeVar("Item")
+Arguments = ParamSpec("Arguments")
+END = object()
+
+
+def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+    """Take items in a thread, before they are asked for.
+
+    Args:
+        items: what is iterated over, in the thread alone.
+        depth: as many are taken ahead at most.
+
+    Yields:
+        The items in their order; an error of theirs is raised in its place.
+    """
+    rest = iter(items)
+    worker = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+    pending = deque[Future[Item | object]]()
+    try:
+        pending.extend(worker.submit(next, rest, END) for _ in range(depth))
+        while (item := pending.popleft().result()) is not END:
+            pending.append(worker.submit(next, rest, END))
+            yield cast(Item, item)
+    finally:
+        worker.shutdown(cancel_futures=True)
+        if isinstance(rest, Generator):
+            rest.close()
+
+
+class Behind:
+    """Calls in a thread, in their order, at most `depth` of them outstanding.
+
+    A call's error is raised at a later `call`, or when the block ends. After an error in the block
+    what has not begun is dropped.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="behind")
+        self._pending = deque[Future[object]]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            while self._pending and error is None:
+                self._pending.popleft().result()
+        finally:
+            self._worker.shutdown(cancel_futures=True)
+
+    def call(
+        self,
+        function: Callable[Arguments, object],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> None:
+        """Have a function called, once those before are done; waits if too many are outstanding."""
+        while len(self._pending) >= self._depth:
+            self._pending.popleft().result()
+        self._pending.append(self._worker.submit(function, *args, **kwargs))

@@ -1,0 +1,182 @@
+"""The command line of `qivis-infer`: only the standard library, so that `--help` is quick."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+DESCRIPTION = """\
+Find the objects of video clips and follow them. Each clip gets a folder with overlay.mp4 (to look
+at), tracks.json (exact masks in the YouTube-VIS results format) and summary.json (what was run,
+and how). The path of the folder is the last line that is printed.
+"""
+EXAMPLES = """\
+examples:
+  qivis-infer clip.mp4                                    runs/clip/overlay.mp4, tracks.json
+  qivis-infer clips/*.mp4 --out results --resume          many clips; goes on where it was stopped
+  qivis-infer clip.mp4 --classes person --score 0.5       only persons that are seen clearly
+  qivis-infer clip.mp4 --export mot png --save review     more files, and no overlay
+  qivis-infer rtsp://camera/stream --seconds 60           a minute of a live stream
+  ffmpeg -i in.mov -f mpegts - | qivis-infer - --name in  from a pipe
+
+exit codes: 0 done, 2 some input was bad (the other clips are done), 130 interrupted, 1 a bug.
+"""
+SAVED = ("overlay", "review")
+FORMATS = ("ytvis", "coco-video", "mots", "mot", "png", "cutouts", "csv")
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments of the command; exits with 2 where they make no sense."""
+    parser = argparse.ArgumentParser(
+        prog="qivis-infer",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="video file, folder of pictures, or glob; webcam number, rtsp:// or http:// address, "
+        "or - for a stream from a pipe",
+    )
+    _add_model(parser)
+    _add_objects(parser)
+    _add_frames(parser)
+    _add_results(parser)
+    args = parser.parse_args(argv)
+    if args.resume and args.overwrite:
+        parser.error("--resume goes on with what --overwrite would throw away; give one of them")
+    return args
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("the network").add_argument
+    add(
+        "--weights",
+        default="default",
+        metavar="NAME|PATH",
+        help="`default` for the model that comes with the package, the name of published weights "
+        "(downloaded on first use), or a weights file",
+    )
+    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")
+    add(
+        "--imgsz",
+        type=_side,
+        metavar="PIXELS",
+        help="shorter side of the pictures that the network sees (default: what the weights were "
+        "trained for); more finds smaller objects and takes longer",
+    )
+    add(
+        "--batch",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="frames that a GPU sees at once; halved when its memory does not suffice "
+        "(default: %(default)s)",
+    )
+
+
+def _add_objects(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("which objects").add_argument
+    add(
+        "--score",
+        type=_share,
+        metavar="0..1",
+        help="a track starts at a detection with at least this score; once started, it is followed "
+        "and drawn through lower scores (default: what the weights recommend, 0.3 if nothing else)",
+    )
+    add("--classes", nargs="+", metavar="NAME", help="keep only these, for instance person dog")
+    add(
+        "--association",
+        choices=("embedding", "query", "overlap"),
+        help="what objects are recognised by from frame to frame: looks learned from videos, the "
+        "network's queries, or nothing but the overlap of masks (default: what the weights "
+        "recommend)",
+    )
+
+
+def _add_frames(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("which frames").add_argument
+    add(
+        "--stride",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="look at every Nth frame; the results have only these",
+    )
+    add("--seconds", type=_duration, metavar="S", help="stop after so much of the clip")
+    add("--max-frames", type=_positive, metavar="N", help="stop after so many frames")
+    add(
+        "--decoder",
+        default="auto",
+        choices=("auto", "decord", "pyav", "torchcodec"),
+        help="what reads video files (default: %(default)s)",
+    )
+    add(
+        "--max-pixels",
+        type=_positive,
+        default=8192 * 8192,
+        metavar="N",
+        help="clips with larger frames are refused (default: %(default)s, 8192 x 8192)",
+    )
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("results").add_argument
+    add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where run folders go; runs")
+    add("--name", metavar="NAME", help="of the run folder (default: that of the clip)")
+    add(
+        "--save",
+        nargs="*",
+        choices=SAVED,
+        default=["overlay"],
+        metavar="WHAT",
+        help="overlay (the default), review (a page to look through the tracks), or nothing; "
+        "tracks.json and summary.json are always written",
+    )
+    add(
+        "--export",
+        nargs="+",
+        choices=FORMATS,
+        default=[],
+        metavar="FORMAT",
+        help=f"further files: {', '.join(FORMATS)}",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with runs that were cut short, and leave those alone that are finished",
+    )
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace the run of the same name (default: a new folder, with -2, -3 ...)",
+    )
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text}")
+    return value
+
+
+def _side(text: str) -> int:
+    value = int(text)
+    if not 32 <= value <= 8192:
+        raise argparse.ArgumentTypeError(f"expected a number from 32 to 8192, got {text}")
+    return value
+
+
+def _duration(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value

@@ -1,0 +1,108 @@
+"""Where a run is written: a folder of its own, which says what was asked and whether it is done."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from qivis.errors import DataError
+from qivis.files import write_atomically
+
+OVERLAY, TRACKS, SUMMARY = "overlay.mp4", "tracks.json", "summary.json"
+UNFINISHED = ".unfinished"  # the folder of a run's journal, gone when the run is finished
+TASK = "task.json"  # in it
+
+Task = Mapping[str, Any]  # JSON: the clip, the weights and all settings
+
+
+def begin_run(path: Path, task: Task, *, resume: bool, overwrite: bool) -> Path:
+    """The folder for a run.
+
+    Args:
+        path: its name, if that is free; otherwise it gets -2, -3 ..., and nothing is overwritten.
+        task: what is asked.
+        resume: take the latest folder of that name with this task, finished or not, if any.
+        overwrite: take `path` itself, without what an earlier run has left there.
+
+    Raises:
+        DataError: if what is to be resumed was another task, or what is to be overwritten is not
+            a run.
+    """
+    if resume and (earlier := _earlier_run(path, task)):
+        return earlier
+    if overwrite:
+        _clear(path)
+    for folder in _candidates(path):
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            write_atomically(folder / UNFINISHED / TASK, json.dumps(task).encode("ascii"))
+            return folder
+    raise AssertionError("there is always another number")
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether everything that the run was to write has its final name."""
+    return (folder / SUMMARY).is_file() and not (folder / UNFINISHED).exists()
+
+
+def finish(folder: Path) -> None:
+    """The results are there; what would have been needed to go on is not needed any more."""
+    shutil.rmtree(folder / UNFINISHED)
+
+
+def drop_if_nothing_was_done(folder: Path) -> None:
+    """Remove a run folder in which not one chunk was finished, so that failures leave nothing."""
+    if list(folder.iterdir()) == [folder / UNFINISHED] and not any(
+        path.suffix == ".jsonl" for path in (folder / UNFINISHED).iterdir()
+    ):
+        shutil.rmtree(folder)
+
+
+def _earlier_run(path: Path, task: Task) -> Path | None:
+    others = []
+    for folder in reversed(list(itertools.takewhile(Path.exists, _candidates(path)))):
+        found = _task_of(folder)
+        if found == task:
+            return folder
+        if found is not None and not is_finished(folder):
+            others.append((folder, found))
+    if not others:
+        return None
+    folder, found = others[0]
+    raise DataError(
+        f"{folder}: cannot go on, for that run was asked for something else: "
+        f"{_difference(found, task)}; ask the same, or leave out --resume to begin anew"
+    )
+
+
+def _clear(path: Path) -> None:
+    if not path.exists():
+        return
+    if _task_of(path) is None:
+        raise DataError(
+            f"{path}: is not the folder of a run, so --overwrite leaves it alone; choose another "
+            "--out or --name"
+        )
+    shutil.rmtree(path)
+
+
+def _task_of(folder: Path) -> Task | None:
+    """What a run was asked to do; None if the folder holds none."""
+    for path in (folder / UNFINISHED / TASK, folder / SUMMARY):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return dict(content["task"] if path.name == SUMMARY else content)
+    return None
+
+
+def _candidates(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+
+
+def _difference(found: Task, task: Task) -> str:
+    names = [name for name in {**found, **task} if found.get(name) != task.get(name)]
+    return ", ".join(f"{name} was {found.get(name)!r}, is {task.get(name)!r}" for name in names)

@@ -1,0 +1,88 @@
+"""What a run depends on: made again from it, the results are the same."""
+
+import difflib
+import hashlib
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from qivis.config import to_dict
+from qivis.errors import ConfigError
+from qivis.inference.predictor import Predictor, load_predictor
+from qivis.inference.run import Plan
+from qivis.inference.summary import software_versions
+from qivis.models.source import find_weights
+from qivis.structures import Categories
+
+
+def load_as_asked(args: Namespace) -> Predictor:
+    """The predictor of a command line, which settles how pictures are seen and tracked.
+
+    Raises:
+        WeightsError: if the weights or the device cannot be used.
+        ConfigError: if the weights do not know a class.
+    """
+    predictor = load_predictor(args.weights, args.device, args.association)
+    labels_of(args.classes or (), predictor.categories)
+    tracking, shape = predictor.tracking, predictor.input
+    if args.score is not None:
+        tracking = replace(tracking, birth_score=args.score)
+    if args.imgsz is not None:
+        longest = round(shape.long_side * args.imgsz / shape.short_side)
+        shape = replace(shape, short_side=args.imgsz, long_side=longest)
+    return replace(
+        predictor,
+        tracking=tracking,
+        input=shape,
+        score_threshold=min(tracking.keep_score, tracking.birth_score),
+    )
+
+
+def plan_of(args: Namespace, predictor: Predictor) -> Plan:
+    """What a command line asks for of each clip."""
+    labels = labels_of(args.classes, predictor.categories) if args.classes else None
+    return Plan(args.stride, args.seconds, labels, "overlay" in args.save, args.batch)
+
+
+def task_of(source: str, args: Namespace, predictor: Predictor) -> dict[str, Any]:
+    """Everything that the results depend on, as JSON."""
+    path = Path(source)
+    stat = path.stat() if path.is_file() else None
+    with find_weights(args.weights).open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "source": str(path.absolute()) if path.exists() else source,
+        "bytes": stat.st_size if stat else None,
+        "modified_ns": stat.st_mtime_ns if stat else None,
+        "weights": args.weights,
+        "weights_sha256": checksum,
+        "classes": args.classes,
+        "stride": args.stride,
+        "seconds": args.seconds,
+        "max_frames": args.max_frames,
+        "decoder": args.decoder,
+        "device": predictor.device.type,
+        "overlay": "overlay" in args.save,
+        "input": to_dict(predictor.input),
+        "tracking": to_dict(predictor.tracking),
+        "versions": software_versions(),
+    }
+
+
+def labels_of(names: Iterable[str], categories: Categories) -> list[int]:
+    """The class indices of names.
+
+    Raises:
+        ConfigError: if there is no class of a name.
+    """
+    known = categories.names
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ConfigError(
+                f"--classes: these weights know no {name!r}; {hint}known: {', '.join(known)}"
+            )
+    return [known.index(name) for name in names]

@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+from qivis.errors import DataError
+from qivis.inference.run_folder import (
+    SUMMARY,
+    UNFINISHED,
+    begin_run,
+    drop_if_nothing_was_done,
+    finish,
+    is_finished,
+)
+
+TASK = {"source": "clip.mp4", "stride": 1}
+OTHER = {"source": "clip.mp4", "stride": 2}
+
+
+def begin(path, task=TASK, *, resume=False, overwrite=False):
+    return begin_run(path, task, resume=resume, overwrite=overwrite)
+
+
+def complete(folder, task=TASK):
+    (folder / SUMMARY).write_text(json.dumps({"task": task}))
+    finish(folder)
+
+
+def test_run_folders_are_numbered_and_never_reused(tmp_path):
+    names = [begin(tmp_path / "runs" / "clip").name for _ in range(3)]
+    assert names == ["clip", "clip-2", "clip-3"]
+
+
+def test_a_file_of_that_name_is_left_alone(tmp_path):
+    (tmp_path / "clip").write_text("mine")
+    assert begin(tmp_path / "clip") == tmp_path / "clip-2"
+    assert (tmp_path / "clip").read_text() == "mine"
+
+
+def test_a_run_is_finished_when_its_summary_is_there_and_its_journal_is_gone(tmp_path):
+    folder = begin(tmp_path / "clip")
+    assert not is_finished(folder)
+    (folder / SUMMARY).write_text(json.dumps({"task": TASK}))
+    assert not is_finished(folder)
+    finish(folder)
+    assert is_finished(folder)
+
+
+def test_a_run_that_was_cut_short_is_taken_up_again(tmp_path):
+    folder = begin(tmp_path / "clip")
+    assert begin(tmp_path / "clip", resume=True) == folder
+    assert begin(tmp_path / "clip") == tmp_path / "clip-2"  # not asked for
+
+
+def test_a_finished_run_is_found_again_so_that_nothing_is_done_twice(tmp_path):
+    complete(begin(tmp_path / "clip"))
+    assert is_finished(begin(tmp_path / "clip", resume=True))
+
+
+def test_the_latest_run_of_the_same_task_goes_on(tmp_path):
+    complete(begin(tmp_path / "clip", OTHER), OTHER)
+    complete(begin(tmp_path / "clip"))
+    latest = begin(tmp_path / "clip")
+    assert begin(tmp_path / "clip", resume=True) == latest
+
+
+def test_another_task_that_is_finished_does_not_stand_in_the_way(tmp_path):
+    complete(begin(tmp_path / "clip", OTHER), OTHER)
+    assert begin(tmp_path / "clip", resume=True) == tmp_path / "clip-2"
+
+
+def test_another_task_that_was_cut_short_is_not_mixed_with_this_one(tmp_path):
+    begin(tmp_path / "clip", OTHER)
+    with pytest.raises(DataError, match="stride was 2, is 1; ask the same, or leave out --resume"):
+        begin(tmp_path / "clip", resume=True)
+
+
+def test_overwriting_takes_the_place_of_an_earlier_run(tmp_path):
+    folder = begin(tmp_path / "clip")
+    complete(folder)
+    (folder / "mot.txt").touch()
+    assert begin(tmp_path / "clip", overwrite=True) == folder
+    assert [path.name for path in folder.iterdir()] == [UNFINISHED]
+
+
+def test_overwriting_leaves_alone_what_is_not_a_run(tmp_path):
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "thesis.tex").write_text("mine")
+    with pytest.raises(DataError, match="is not the folder of a run"):
+        begin(tmp_path / "clip", overwrite=True)
+    assert (tmp_path / "clip" / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["000000.jsonl", "../overlay.mp4"])
+def test_what_was_done_is_kept_after_a_failure(tmp_path, name):
+    folder = begin(tmp_path / "clip")
+    (folder / UNFINISHED / name).touch()
+    drop_if_nothing_was_done(folder)
+    assert (folder / UNFINISHED / name).exists()
+
+
+def test_a_failure_before_anything_was_done_leaves_nothing(tmp_path):
+    folder = begin(tmp_path / "clip")
+    (folder / UNFINISHED / "000000.mp4").touch()  # of a chunk that was not finished
+    drop_if_nothing_was_done(folder)
+    assert not folder.exists()
