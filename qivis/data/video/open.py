@@ -1,50 +1,54 @@
 """From what a person types to a source of frames."""
 
 import re
+import sys
 from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 
 from qivis.data.video.file import Decoder, VideoFile
+from qivis.data.video.live import LiveSource, is_live
 from qivis.data.video.pictures import PictureSequence
-from qivis.data.video.source import FrameSource
+from qivis.data.video.source import FrameSource, Limits
 from qivis.errors import VideoError
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
 
-def open_video(source: str | Path, decoder: Decoder = "auto") -> FrameSource:
-    """A video file, a folder of pictures, a picture, or a glob that matches pictures or one video.
+def open_video(
+    source: str | Path,
+    decoder: Decoder = "auto",
+    max_pixels: int = Limits.max_pixels,
+    max_frames: int | None = None,
+) -> FrameSource:
+    """A video file, a folder of pictures, a picture, a glob of pictures, or something live.
 
-    Pictures are taken in natural order (`9.jpg` before `10.jpg`), one a frame.
+    Pictures are taken in natural order (`9.jpg` before `10.jpg`), one a frame. Live are the
+    number of a webcam (`0`), an address (rtsp, http, https or udp) and standard input (`-`);
+    what exists as a file or a folder is not live, whatever its name.
 
     Args:
-        source: a path or a glob.
-        decoder: of video files; `auto` takes decord where it is exact and goes on with PyAV
-            where it is not, the others insist.
+        source: a path, a glob or one of these.
+        decoder: of video files. `auto` takes torchcodec where there is one and a GPU, then
+            decord where it is exact, and goes on with PyAV where they stop; the others insist.
+        max_pixels: of a picture; larger ones are refused.
+        max_frames: frames from this index on are not read; None for no limit.
 
     Raises:
-        VideoError: if there is nothing, or nothing that can be read.
+        VideoError: if there is nothing, or nothing that can be read, or it is too large.
     """
+    limits = Limits(max_pixels, sys.maxsize if max_frames is None else max_frames)
     path = Path(source)
     if path.is_dir():
         pictures = _pictures_among(path.iterdir())
         if not pictures:
             raise VideoError(f"{path}: no picture in this folder; expected {_expected()}")
-        return PictureSequence(path, pictures)
+        return PictureSequence(path, pictures, limits)
     if path.exists():
-        return _open_file(path, decoder)
-    matches = _matches(source)
-    if not matches:
-        raise VideoError(
-            f"{source}: no such file; expected a video, a picture, a folder of pictures or a glob"
-        )
-    pictures = _pictures_among(matches)
-    if pictures:
-        return PictureSequence(path, pictures)
-    if len(matches) > 1:
-        raise VideoError(f"{source}: matches {len(matches)} videos; open one at a time")
-    return _open_file(matches[0], decoder)
+        return _open_file(path, decoder, limits)
+    if is_live(str(source)):
+        return LiveSource(str(source), limits)
+    return _open_glob(source, decoder, limits)
 
 
 def expand_source(source: str | Path) -> tuple[str, ...]:
@@ -53,16 +57,32 @@ def expand_source(source: str | Path) -> tuple[str, ...]:
     A glob that matches no picture stands for the videos that it matches; anything else, and a
     glob that matches nothing, for itself.
     """
-    matches = [] if Path(source).exists() else _matches(source)
+    is_plain = Path(source).exists() or is_live(str(source))
+    matches = [] if is_plain else _matches(source)
     if not matches or _pictures_among(matches):
         return (str(source),)
     return tuple(str(path) for path in matches)
 
 
-def _open_file(path: Path, decoder: Decoder) -> FrameSource:
+def _open_file(path: Path, decoder: Decoder, limits: Limits) -> FrameSource:
     if path.suffix.lower() in PICTURE_SUFFIXES:
-        return PictureSequence(path, [path])
-    return VideoFile(path, decoder)
+        return PictureSequence(path, [path], limits)
+    return VideoFile(path, decoder, limits)
+
+
+def _open_glob(source: str | Path, decoder: Decoder, limits: Limits) -> FrameSource:
+    matches = _matches(source)
+    if not matches:
+        raise VideoError(
+            f"{source}: no such file; expected a video, a picture, a folder of pictures, a glob, "
+            "a webcam's number, an address (rtsp://, http://, ...) or - for standard input"
+        )
+    pictures = _pictures_among(matches)
+    if pictures:
+        return PictureSequence(Path(source), pictures, limits)
+    if len(matches) > 1:
+        raise VideoError(f"{source}: matches {len(matches)} videos; open one at a time")
+    return _open_file(matches[0], decoder, limits)
 
 
 def _matches(source: str | Path) -> list[Path]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from qivis.data.video.source import FrameSource, VideoInfo
+from qivis.data.video.picture_size import stored_size
+from qivis.data.video.source import FrameSource, Limits, VideoInfo
 from qivis.errors import DataError, VideoError
 from qivis.structures import Frame
 
@@ -17,20 +18,20 @@ log = logging.getLogger(__name__)
 
 
 class PictureSequence(FrameSource):
-    """Picture files, one a frame; those that cannot be read are left out with a warning.
+    """Picture files, one a frame; those that cannot be read are lost frames.
 
     source: what the user calls them.
     paths: at least one.
 
     Raises:
-        VideoError: if no picture can be read.
+        VideoError: if no picture can be read, or one is too large.
     """
 
-    def __init__(self, source: Path, paths: Sequence[Path]) -> None:
+    def __init__(self, source: Path, paths: Sequence[Path], limits: Limits | None = None) -> None:
         self.source = source
-        self.frames_lost = 0
+        self.limits = limits or Limits()
+        self.lost = []
         self._paths = paths
-        self._running: Generator[Frame, None, None] | None = None
         self.info = VideoInfo(
             num_frames=len(paths),
             size=self._first_size(),
@@ -38,25 +39,11 @@ class PictureSequence(FrameSource):
             seconds=float(len(paths) / FRAMES_PER_SECOND),
         )
 
-    def frames(self, start: int = 0) -> Generator[Frame, None, None]:
-        """See `FrameSource`."""
-        self.close()
-        self._running = self._read(start)
-        return self._running
-
-    def close(self) -> None:
-        """See `FrameSource`."""
-        if self._running is not None:
-            self._running.close()
-            self._running = None
-
     def _first_size(self) -> tuple[int, int]:
-        from qivis.data.images import read_image
-
         errors = []
         for path in self._paths:
             try:
-                height, width = read_image(path).shape[1:]
+                height, width = self._read_picture(path).shape[1:]
             except DataError as error:
                 errors.append(error)
             else:
@@ -66,21 +53,23 @@ class PictureSequence(FrameSource):
         ) from errors[0]
 
     def _read(self, start: int) -> Generator[Frame, None, None]:
-        from qivis.data.images import read_image
-
-        self.frames_lost = 0
-        index = 0
-        for path in self._paths:
+        for index, path in enumerate(self._paths[start:], start):
             try:
-                image = read_image(path)
+                image = self._read_picture(path)
             except DataError as error:
                 log.warning("%s; left out", error)
-                self.frames_lost += 1
-                continue
-            self._check_size(path, image)
-            if index >= start:
+                self.lost.append(index)
+            else:
+                self._check_size(path, image)
                 yield Frame(image, index, float(index / FRAMES_PER_SECOND))
-            index += 1
+
+    def _read_picture(self, path: Path) -> Tensor:
+        from qivis.data.images import read_image
+
+        size = stored_size(path)
+        if size:
+            self.limits.check(path, size)
+        return read_image(path)
 
     def _check_size(self, path: Path, image: Tensor) -> None:
         size = tuple(image.shape[1:])

@@ -1,11 +1,15 @@
 """What everything that gives frames has in common."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from qivis.errors import VideoError
 from qivis.structures import Frame
 
 
@@ -25,6 +29,31 @@ class VideoInfo:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much of a source is read.
+
+    max_pixels: larger pictures are refused before memory is taken for them.
+    max_frames: frames from this index on are not read.
+    """
+
+    max_pixels: int = 8192 * 8192
+    max_frames: int = sys.maxsize
+
+    def check(self, name: Path | str, size: tuple[int, int]) -> None:
+        """Refuse pictures of a (H, W) `size` that is too large.
+
+        Raises:
+            VideoError: if it is.
+        """
+        height, width = size
+        if height * width > self.max_pixels:
+            raise VideoError(
+                f"{name}: pictures of {width} x {height} pixels, but at most {self.max_pixels} "
+                "pixels are allowed; raise --max-pixels if you trust it"
+            )
+
+
 class DecoderStoppedError(Exception):
     """A decoder cannot give the next frame as it should be; another one may. Says why."""
 
@@ -33,26 +62,61 @@ class FrameSource(Protocol):
     """Pictures in time order, all of `info.size`; a context manager and an iterable of frames.
 
     info: known from the start.
-    frames_lost: pictures that the latest reading had to leave out because they are damaged.
+    limits: how much of it is read.
+    lost: ascending indices of the frames that the latest reading could not give. It grows while
+        frames are read: when a frame comes, all that are missing before it are there. Frames
+        that are cut off at the end are counted as far as an index of the file tells of them.
+        Of a hole in a file without such an index nothing is known but the step in time.
     """
 
     info: VideoInfo
-    frames_lost: int
+    limits: Limits
+    lost: list[int]
+    _running: Generator[Frame, None, None] | None = None
 
-    def frames(self, start: int = 0) -> Iterator[Frame]:
+    def frames(self, start: int = 0) -> Generator[Frame, None, None]:
         """The frames from index `start` on, which ends an earlier reading.
 
-        Indices count the pictures that are given, so they have no gaps; the true times are in
-        `Frame.seconds`. An image is laid out channels last in memory.
+        An index is the position among all frames that the source should have, whichever decoder
+        reads it: each index from `start` on is either that of a frame, or in `lost`. Times begin
+        at 0.0 with index 0 and grow with every frame. An image is laid out channels last in
+        memory.
 
         Raises:
             VideoError: if the source turns out to be unusable on the way.
         """
-        ...
+        if self._running is not None:
+            self._running.close()
+        self._running = self._read_to_limit(start)
+        return self._running
 
     def close(self) -> None:
         """Stop reading and let go of the file."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+
+    @property
+    def frames_lost(self) -> int:
+        """How many frames the latest reading could not give."""
+        return len(self.lost)
+
+    def _read(self, start: int) -> Generator[Frame, None, None]:
+        """The frames from index `start` on; puts into `lost` what is missing among them."""
         ...
+
+    def _read_to_limit(self, start: int) -> Generator[Frame, None, None]:
+        self.lost = []
+        end = self.limits.max_frames
+        if start >= end:
+            return
+        with closing(self._read(start)) as frames:
+            for frame in frames:
+                if frame.index < end:
+                    yield frame
+                if frame.index >= end - 1:
+                    break
+        self.lost = [index for index in self.lost if index < end]
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()

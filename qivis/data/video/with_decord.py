@@ -4,49 +4,48 @@ decord reads ahead without bound while the consumer is slow: 2.7 GB for 1000 fra
 seen (dmlc/decord#157, #208). A seek makes it drop what it has read ahead, but then it decodes
 again from the last key frame, and some streams come out wrong after a seek. So the clip is read
 in chunks with a seek after each, only where the packets say that this is cheap and exact, and
-each chunk must begin with the very picture that followed the one before.
+each chunk must begin with the very picture that followed the one before. It also hangs on some
+files without an error (dmlc/decord#269, #363), so a chunk that does not come is given up.
 """
 
 import ctypes
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from av.packet import Packet
-from av.video.stream import VideoStream
 
+from qivis.data.video.deadline import within
+from qivis.data.video.packet_table import PacketTable, read_packet_table
 from qivis.data.video.source import DecoderStoppedError
-from qivis.data.video.with_pyav import Pixels, open_container, to_image, video_stream
-from qivis.errors import VideoError
+from qivis.data.video.upright import Pixels, to_image
+from qivis.data.video.with_pyav import Probe
 from qivis.structures import Frame
 
 CHUNK_FRAMES = 32
 CHUNK_BYTES = 128 * 2**20
+CHUNK_SECONDS = 10.0  # a chunk takes a tenth of this even if the clip is large and the CPU busy
 READ_AHEAD_BYTES = 256 * 2**20  # without a fence, at most this much of the clip lies ahead
 MAX_REDECODING = 1.0  # from there on PyAV, which decodes each frame once, is faster
 THREADS = 2
-# decord can begin in the middle of what is made for broadcast (MPEG-TS and -PS), unnoticed.
-CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm", "avi"})
 NO_SUBSTITUTES = 1e-9  # share of frames that decord may replace by copies of others; 0 is "all"
+# From these, decord and PyAV come to the same RGB, to the bit, if the height is even. Elsewhere
+# their versions of FFmpeg place the colours of subsampled pictures differently.
+SAME_IN_RGB = frozenset(
+    {f"yuv{j}{kind}p" for j in ("", "j") for kind in (420, 422, 444)}
+    | {"yuva420p", "gray", "rgb24"}
+)
 
 
-@dataclass(frozen=True)
-class PacketTable:
-    """What the packets say of the T frames, in the order of presentation.
-
-    seconds: T times from the first frame on.
-    keys: ascending indices of the frames from which decoding can begin.
-    """
-
-    seconds: Sequence[float]
-    keys: Sequence[int]
+def reason_against_decord(found: Probe) -> str:
+    """Why decord would give other pictures than PyAV; empty if it does not."""
+    if found.is_mirrored:
+        return "it would rotate mirrored pictures without flipping them"
+    if found.pixel_format not in SAME_IN_RGB or found.stored_height % 2:
+        return f"its colours differ in {found.pixel_format} of height {found.stored_height}"
+    return ""
 
 
 def decode_with_decord(
@@ -54,8 +53,8 @@ def decode_with_decord(
 ) -> Iterator[Frame]:
     """The frames from index `start` on.
 
-    The reader is opened when the first frame is asked for, in the thread that asks: decord hangs
-    in a process that was forked after it was opened.
+    The reader is opened when the first frame is asked for, in the process that asks: decord
+    hangs in one that was forked after it was opened.
 
     Args:
         path: the video.
@@ -64,8 +63,8 @@ def decode_with_decord(
         max_redecoding: how many times the clip may be decoded again in all.
 
     Raises:
-        DecoderStoppedError: if decord cannot open the file, fails, would be wrong, or slower
-            than that.
+        DecoderStoppedError: if decord cannot open the file, fails, hangs, would be wrong, or
+            slower than that.
     """
     table = read_packet_table(path)
     frame_bytes = 3 * size[0] * size[1]
@@ -74,15 +73,14 @@ def decode_with_decord(
     if _redecoding(table, chunks, fences) > max_redecoding:
         raise DecoderStoppedError("key frames too far apart for reading in chunks")
     try:
-        reader = _open(path, len(table.seconds))
+        reader = within(CHUNK_SECONDS, partial(_open, path, len(table.seconds)))
         expected: Pixels | None = None
         for (begin, end), is_fenced in zip(chunks, fences, strict=True):
             peek = is_fenced and end < len(table.seconds)
-            pictures = reader.get_batch(range(begin, end + peek)).asnumpy()
+            indices = range(begin, end + peek)
+            pictures = within(CHUNK_SECONDS, partial(_read, reader, indices, is_fenced))
             _check_pictures(pictures, size, expected)
             expected = pictures[-1].copy() if peek else None
-            if is_fenced:
-                reader.seek(0)
             for index in range(begin, end):
                 image = to_image(pictures[index - begin].copy())
                 yield Frame(image, index, table.seconds[index])
@@ -90,44 +88,6 @@ def decode_with_decord(
         raise
     except Exception as error:  # decord's own errors derive from nothing more specific
         raise DecoderStoppedError(_first_line(error)) from error
-
-
-def read_packet_table(path: Path) -> PacketTable:
-    """Read all packets without decoding them.
-
-    Raises:
-        DecoderStoppedError: if decord would number or decode the frames wrongly: another kind of
-            container, packets that are not shown (edit lists), lack a time or share one, or key
-            frames that are followed by frames from before them (open groups of pictures).
-    """
-    ticks, key_ticks = list[int](), list[int]()
-    try:
-        with open_container(path) as container:
-            if CONTAINERS.isdisjoint(container.format.name.split(",")):
-                raise DecoderStoppedError(f"a container of the kind {container.format.name}")
-            stream = video_stream(container, path)
-            for packet in container.demux(stream):
-                if packet.size > 0:
-                    ticks.append(_tick_to_show(packet, after=key_ticks))
-                    key_ticks += ticks[-1:] if packet.is_keyframe else []
-            time_base = stream.time_base or Fraction(1)
-    except (av.FFmpegError, VideoError) as error:
-        raise DecoderStoppedError(_first_line(error)) from error
-    ticks.sort()
-    if not key_ticks or key_ticks[0] != ticks[0] or any(a == b for a, b in pairwise(ticks)):
-        raise DecoderStoppedError("frames that share a time, or no key frame at the start")
-    index_of = {tick: index for index, tick in enumerate(ticks)}
-    seconds = [float((tick - ticks[0]) * time_base) for tick in ticks]
-    return PacketTable(seconds, [index_of[tick] for tick in key_ticks])
-
-
-def _tick_to_show(packet: "Packet[VideoStream]", after: Sequence[int]) -> int:
-    """When a packet's picture is shown; it must not be before the latest key frame."""
-    if packet.pts is None or packet.is_discard or packet.is_corrupt:
-        raise DecoderStoppedError("packets without a time, or not to be shown")
-    if after and packet.pts < after[-1]:
-        raise DecoderStoppedError("frames that precede their key frame")
-    return packet.pts
 
 
 def chunk_frames(frame_bytes: int) -> int:
@@ -166,7 +126,7 @@ def _redecoding(
     """Frames to be decoded only to get to the beginning of a chunk, as a share of the clip."""
     is_after_seek = [True, *fences][: len(chunks)]
     frames = sum(
-        begin - table.keys[bisect_right(table.keys, begin) - 1]
+        begin - table.key_before(begin)
         for (begin, _), after in zip(chunks, is_after_seek, strict=True)
         if after
     )
@@ -196,6 +156,14 @@ def _import_decord() -> Any:
     finally:
         ctypes.RTLD_GLOBAL = shared  # type: ignore[misc]
     return decord
+
+
+def _read(reader: Any, indices: range, is_fenced: bool) -> Pixels:
+    """(N, H, W, 3); a fence makes decord drop what it has read ahead."""
+    pictures: Pixels = reader.get_batch(indices).asnumpy()
+    if is_fenced:
+        reader.seek(0)
+    return pictures
 
 
 def _check_pictures(pictures: Pixels, size: tuple[int, int], expected: Pixels | None) -> None:

@@ -41,8 +41,12 @@ def number_of() -> NumberOf:
 def make_clip(tmp_path: Path) -> MakeClip:
     """Encode frames.
 
+    options, mux: of the codec and of the container.
     edit: may change each packet before it is written.
     turn: to be done by the player: degrees counter-clockwise, then whether to mirror.
+    size: (H, W).
+    tags: what the codec's header says of the colours.
+    noise: instead of grey.
     """
 
     def make(
@@ -53,17 +57,26 @@ def make_clip(tmp_path: Path) -> MakeClip:
         options: Mapping[str, str] | None = None,
         edit: Callable[[Any], None] | None = None,
         turn: tuple[int, bool] | None = None,
+        size: tuple[int, int] = SIZE,
+        tags: Mapping[str, int] | None = None,
+        noise: bool = False,
+        mux: Mapping[str, str] | None = None,
     ) -> Path:
         path = tmp_path / name
-        with av.open(str(path), "w") as container:
+        random = np.random.default_rng(0)
+        with av.open(str(path), "w", options=dict(mux or {})) as container:
             stream: Any = container.add_stream(codec, rate=FPS, options=dict(options or {}))
-            stream.height, stream.width = SIZE
+            stream.height, stream.width = size
             stream.pix_fmt = pix_fmt
+            for name, value in (tags or {}).items():
+                setattr(stream.codec_context, name, value)
             if turn is not None:
                 stream.set_display_rotation(turn[0], hflip=turn[1])
             packets = []
             for index in range(num_frames):
-                frame = av.VideoFrame.from_ndarray(paint(index), format="rgb24")
+                noisy = random.integers(0, 256, (*size, 3), np.uint8)
+                picture = noisy if noise else paint(index, size)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
                 frame.pts, frame.time_base = index, Fraction(1, FPS)
                 packets += stream.encode(frame)
             for packet in packets + stream.encode():

@@ -120,20 +120,65 @@ def test_packets_that_are_not_to_be_shown_are_not_shown(
     assert [frame.seconds for frame in frames] == pytest.approx([i / FPS for i in range(30)])
 
 
-def test_damage_costs_the_damaged_frames_and_is_reported(
-    damaged_clip: MakeClip, number_of: NumberOf, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_damage_leaves_gaps_and_is_reported(
+    damaged_clip: MakeClip,
+    number_of: NumberOf,
+    caplog: pytest.LogCaptureFixture,
+    decoder: Decoder,
 ) -> None:
     path = damaged_clip(20, 21, 30)
-    video = open_video(path)
+    video = open_video(path, decoder)
     with caplog.at_level(logging.WARNING):
         frames = list(video)
-    shown = [number_of(frame.image) for frame in frames]
-    assert shown == [i for i in range(40) if i not in {20, 21, 30}]
-    assert [frame.index for frame in frames] == list(range(37))
-    assert frames[20].seconds == pytest.approx(22 / FPS)
-    assert video.frames_lost == 3
+    assert [frame.index for frame in frames] == [i for i in range(40) if i not in {20, 21, 30}]
+    assert [number_of(frame.image) for frame in frames] == [frame.index for frame in frames]
+    assert [frame.seconds for frame in frames] == pytest.approx([f.index / FPS for f in frames])
+    assert (video.lost, video.frames_lost) == ([20, 21, 30], 3)
     (warning,) = caplog.messages
-    assert f"{path}: left out what could not be decoded, 3 times" in warning
+    assert f"{path}: damaged; 3 frames could not be decoded, first of index 20" in warning
+
+
+def test_losses_are_known_when_the_next_frame_comes(damaged_clip: MakeClip) -> None:
+    video = open_video(damaged_clip(0, 1, 30))
+    assert [(frame.index, len(video.lost)) for frame in video][:2] == [(2, 2), (3, 2)]
+
+
+@pytest.mark.parametrize("start", [19, 20, 21, 25])
+def test_a_reading_that_begins_later_has_the_same_gaps(damaged_clip: MakeClip, start: int) -> None:
+    video = open_video(damaged_clip(20, 21, 30))
+    shown = [frame.index for frame in video.frames(start)]
+    assert shown == [i for i in range(start, 40) if i not in {20, 21, 30}]
+    assert video.lost == [i for i in (20, 21, 30) if i >= start]
+
+
+def test_frames_that_depend_on_one_another_keep_their_numbers(
+    make_clip: MakeClip, number_of: NumberOf
+) -> None:
+    # The packet of a frame that others refer to: what these look like is up to the decoder.
+    path = make_clip("clip.mp4", options={"x264-params": "keyint=10:scenecut=0"})
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    damaged = next(packet for packet in packets if packet.pts == packets[0].pts + 15 * 512)
+    content = path.read_bytes().replace(bytes(damaged), bytes(damaged.size))
+    path.write_bytes(content)
+    for decoder in ("auto", "pyav"):
+        video = VideoFile(path, decoder)
+        frames = list(video)
+        assert sorted([frame.index for frame in frames] + video.lost) == list(range(40))
+        assert video.lost
+        assert all(number_of(f.image) == f.index for f in frames if not 10 <= f.index < 20)
+
+
+def test_what_is_cut_off_an_mp4_is_counted(make_clip: MakeClip, number_of: NumberOf) -> None:
+    path = make_clip("clip.mp4", codec="mjpeg", pix_fmt="yuvj420p", mux={"movflags": "faststart"})
+    with av.open(str(path)) as container:
+        positions = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(path.read_bytes()[: positions[25]])
+    for decoder in ("auto", "pyav"):
+        video = VideoFile(path, decoder)
+        assert [number_of(frame.image) for frame in video] == list(range(25))
+        assert video.lost == list(range(25, 40))
 
 
 def test_a_clip_that_ends_early_gives_what_there_is(
@@ -147,6 +192,53 @@ def test_a_clip_that_ends_early_gives_what_there_is(
     assert 15 <= len(shown) <= 22
     assert shown == list(range(len(shown)))
     assert "of the 1.6 s that its header claims" in caplog.text
+
+
+def test_times_that_begin_anew_go_on_at_the_pace_of_the_clip(
+    make_clip: MakeClip, number_of: NumberOf
+) -> None:
+    path = make_clip("clip.ts", num_frames=8)
+    path.write_bytes(2 * path.read_bytes())
+    frames = list(open_video(path))
+    assert [number_of(frame.image) for frame in frames] == 2 * list(range(8))
+    assert [frame.index for frame in frames] == list(range(16))
+    assert [frame.seconds for frame in frames] == pytest.approx([i / FPS for i in range(16)])
+
+
+def test_reading_ends_at_a_limit(damaged_clip: MakeClip) -> None:
+    video = open_video(damaged_clip(20, 21, 30), max_frames=21)
+    assert [frame.index for frame in video] == list(range(20))
+    assert video.lost == [20]
+    assert [frame.index for frame in video.frames(18)] == [18, 19]
+    assert list(video.frames(21)) == []
+
+
+def test_pictures_that_are_too_large_are_refused(make_clip: MakeClip) -> None:
+    path = make_clip("clip.mp4", num_frames=2)
+    assert len(list(open_video(path, max_pixels=64 * 96))) == 2
+    message = r"clip\.mp4: pictures of 96 x 64 pixels, but at most 6143 pixels are allowed; raise"
+    with pytest.raises(VideoError, match=message):
+        open_video(path, max_pixels=64 * 96 - 1)
+
+
+def test_pictures_that_grow_too_large_on_the_way_are_damage(make_clip: MakeClip) -> None:
+    small, large = make_clip("small.ts", num_frames=4), make_clip("large.ts", 4, size=(512, 512))
+    path = small.with_name("both.ts")
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    assert [frame.size for frame in open_video(path)] == [SIZE] * 8
+    with open_video(path, max_pixels=64 * 96) as video:
+        assert [frame.size for frame in video] == [SIZE] * 4
+        assert video.frames_lost
+
+
+def test_a_decoder_that_hangs_is_given_up(
+    make_clip: MakeClip, number_of: NumberOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(with_decord, "CHUNK_SECONDS", 0.0)
+    path = make_clip("clip.mp4")
+    assert [number_of(frame.image) for frame in open_video(path)] == list(range(40))
+    with pytest.raises(VideoError, match="decord cannot decode it \\(no answer within 0 s"):
+        list(open_video(path, "decord"))
 
 
 @pytest.mark.parametrize("module", ["decord", "cv2"])
@@ -203,7 +295,8 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path) -> None:
         "sound.wav": "holds no video, only audio",
         "empty.mp4": "the file is empty",
         "notes.mp4": "not a video that can be read (Invalid data found when processing input)",
-        "missing.mp4": "no such file; expected a video, a picture, a folder of pictures or a glob",
+        "missing.mp4": "no such file; expected a video, a picture, a folder of pictures, a glob, "
+        "a webcam's number, an address (rtsp://, http://, ...) or - for standard input",
     }
     for name, message in expected.items():
         with pytest.raises(VideoError) as caught:
@@ -270,18 +363,97 @@ def test_a_slow_consumer_does_not_make_memory_grow(tmp_path: Path) -> None:
     assert float(done.stdout) < 100
 
 
-def test_odd_real_files_equal_what_pyav_gives_in_sequence(shared_data: Path) -> None:
+SAME = {
+    "plain": ("clip.mp4", {}),
+    "sides that no power of two divides": ("clip.mp4", {"size": (66, 98)}),
+    "odd width": ("clip.webm", {"codec": "libvpx-vp9", "size": (64, 97)}),
+    "tagged BT.709": ("clip.mp4", {"tags": {"colorspace": 1}}),
+    "tagged BT.601": ("clip.mp4", {"tags": {"colorspace": 5}}),
+    "full range": ("clip.mp4", {"tags": {"color_range": 2}}),
+    "4:2:2": ("clip.mp4", {"pix_fmt": "yuv422p"}),
+    "4:4:4": ("clip.mp4", {"pix_fmt": "yuv444p"}),
+    "jpeg": ("clip.mov", {"codec": "mjpeg", "pix_fmt": "yuvj422p"}),
+    "grey": ("clip.mp4", {"pix_fmt": "gray"}),
+    "hevc": ("clip.mp4", {"codec": "libx265", "options": {"x265-params": "log-level=none"}}),
+    "rotated": ("clip.mov", {"turn": (90, False)}),
+}
+
+
+@pytest.mark.parametrize(("name", "how"), SAME.values(), ids=SAME)
+def test_decord_and_pyav_give_the_same_bits(
+    make_clip: MakeClip, name: str, how: dict[str, Any]
+) -> None:
+    path = make_clip(name, num_frames=12, noise=True, **how)
+    for one, other in zip(VideoFile(path, "decord"), VideoFile(path, "pyav"), strict=True):
+        assert (one.index, one.seconds) == (other.index, other.seconds)
+        assert torch.equal(one.image, other.image)
+
+
+DIFFERENT = {
+    "odd height": ("clip.webm", {"codec": "libvpx-vp9", "size": (65, 96)}),
+    "ten bits": ("clip.mp4", {"pix_fmt": "yuv420p10le"}),
+    "mirrored": ("clip.mov", {"turn": (0, True)}),
+}
+
+
+@pytest.mark.parametrize(("name", "how"), DIFFERENT.values(), ids=DIFFERENT)
+def test_decord_is_not_used_where_its_bits_would_differ(
+    make_clip: MakeClip, name: str, how: dict[str, Any]
+) -> None:
+    path = make_clip(name, num_frames=4, **how)
+    with pytest.raises(VideoError, match="decord cannot decode it"):
+        next(VideoFile(path, "decord").frames())
+    assert len(list(VideoFile(path, "auto"))) == 4
+
+
+def in_sequence(path: Path) -> tuple[list[Any], list[float]]:
+    """What PyAV gives without any of our code, as stored, with the times since the first."""
+    with av.open(str(path)) as container:
+        pictures = list(container.decode(container.streams.video[0]))
+        images = [picture.to_ndarray(format="rgb24") for picture in pictures]
+    times = [float((p.pts - pictures[0].pts) * p.time_base) for p in pictures]
+    return images, times
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_odd_real_files_equal_what_pyav_gives_in_sequence(
+    shared_data: Path, decoder: Decoder
+) -> None:
     paths = sorted((shared_data / "clips" / "odd").iterdir())
     assert paths
+    turns = {"rotation_90": 1, "rotation_180": 2, "rotation_270": 3, "rotated_180": 2}
     for path in paths:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            reference = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
-        video = open_video(path)
+        quarters = next((n for name, n in turns.items() if path.name.startswith(name)), 0)
+        images, times = in_sequence(path)
+        video = open_video(path, decoder)
         frames = list(video)
-        assert len(frames) == len(reference), path
-        if "rotat" in path.name:
-            continue  # the reference is not upright
-        for frame, expected in zip(frames, reference, strict=True):
-            difference = frame.image.permute(1, 2, 0).numpy().astype(float) - expected
-            assert np.abs(difference).mean() < 5, path  # decord rounds ten bits differently
+        assert video.lost == [], path
+        assert [frame.index for frame in frames] == list(range(len(images))), path
+        assert [frame.seconds for frame in frames] == pytest.approx(times), path
+        for frame, expected in zip(frames, images, strict=True):
+            upright = np.rot90(expected, -quarters)
+            assert np.array_equal(frame.image.permute(1, 2, 0).numpy(), upright), path
+            assert frame.size == video.info.size, path
+
+
+def test_broken_real_files_give_what_they_hold_or_one_line(shared_data: Path) -> None:
+    folder = shared_data / "clips" / "broken"
+    images, lost = [], 0
+    with av.open(str(folder / "truncated.mp4")) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "SLICE"
+        for packet in container.demux(stream):
+            try:
+                images += [picture.to_ndarray(format="rgb24") for picture in packet.decode()]
+            except av.FFmpegError:
+                lost += 1
+    for decoder in ("auto", "pyav"):
+        video = VideoFile(folder / "truncated.mp4", decoder)
+        frames = list(video)
+        assert video.frames_lost == lost > 0
+        assert sorted([f.index for f in frames] + video.lost) == list(range(len(images) + lost))
+        for frame, expected in zip(frames, images, strict=True):
+            assert np.array_equal(frame.image.permute(1, 2, 0).numpy(), expected)
+    for name, message in (("empty.webm", "is empty"), ("audio_only.mp3", "only audio")):
+        with pytest.raises(VideoError, match=message):
+            open_video(folder / name)

@@ -77,5 +77,6 @@ def test_several_videos_are_opened_one_at_a_time(make_clip: MakeClip, tmp_path: 
 def test_other_sources_expand_to_themselves(make_clip: MakeClip, tmp_path: Path) -> None:
     save(tmp_path, "a1.png", "a2.png")
     path = make_clip("clip.mp4", num_frames=2)
-    for source in (f"{tmp_path}/*.png", str(path), str(tmp_path), f"{tmp_path}/none*", "missing"):
+    files = (f"{tmp_path}/*.png", str(path), str(tmp_path), f"{tmp_path}/none*", "missing")
+    for source in (*files, "0", "-", "http://127.0.0.1/[12].mp4"):
         assert expand_source(source) == (source,)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from qivis.data.video.pictures import PictureSequence
-from qivis.data.video.source import VideoInfo
+from qivis.data.video.source import Limits, VideoInfo
 from qivis.errors import VideoError
 
 from .conftest import SIZE, NumberOf, paint
@@ -30,7 +30,7 @@ def test_each_picture_is_a_frame(tmp_path: Path, paths: list[Path], number_of: N
     assert [frame.seconds for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
-def test_an_unreadable_picture_is_left_out_with_a_warning(
+def test_an_unreadable_picture_leaves_a_gap_and_a_warning(
     tmp_path: Path, paths: list[Path], number_of: NumberOf, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths[0].write_bytes(b"")
@@ -39,9 +39,24 @@ def test_an_unreadable_picture_is_left_out_with_a_warning(
     with caplog.at_level(logging.WARNING):
         frames = list(video)
     assert [number_of(frame.image) for frame in frames] == [1, 2, 4]
-    assert [frame.index for frame in frames] == [0, 1, 2]
-    assert video.frames_lost == 2
+    assert [frame.index for frame in frames] == [1, 2, 4]
+    assert [frame.seconds for frame in frames] == pytest.approx([0.1, 0.2, 0.4])
+    assert video.lost == [0, 3]
     assert [str(paths[0]) in caplog.messages[0], str(paths[3]) in caplog.messages[1]] == [True] * 2
+    assert [frame.index for frame in video.frames(3)] == [4]
+    assert video.lost == [3]
+
+
+def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(
+    tmp_path: Path, paths: list[Path]
+) -> None:
+    content = bytearray(paths[2].read_bytes())
+    content[16:24] = (60000).to_bytes(4, "big") + (50000).to_bytes(4, "big")
+    paths[2].write_bytes(content)
+    with pytest.raises(VideoError, match=r"2\.png: pictures of 60000 x 50000 pixels, but at most"):
+        list(PictureSequence(tmp_path, paths))
+    with pytest.raises(VideoError, match=r"0\.png: pictures of 96 x 64 pixels, but at most 9 "):
+        PictureSequence(tmp_path, paths, Limits(max_pixels=9))
 
 
 def test_pictures_of_another_size_do_not_belong(tmp_path: Path, paths: list[Path]) -> None:

@@ -1,20 +1,14 @@
 """decord: which files it is trusted with, where its read-ahead is cut off, and the watch on it."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from qivis.data.video import with_decord
 from qivis.data.video.source import DecoderStoppedError
-from qivis.data.video.with_decord import (
-    chunk_frames,
-    decode_with_decord,
-    plan_chunks,
-    read_packet_table,
-)
+from qivis.data.video.with_decord import chunk_frames, decode_with_decord, plan_chunks
 
-from .conftest import FPS, SIZE, MakeClip, NumberOf
+from .conftest import SIZE, MakeClip, NumberOf
 
 
 def test_chunks_end_at_key_frames_within_reach() -> None:
@@ -30,44 +24,6 @@ def test_chunks_of_large_pictures_are_short() -> None:
     assert chunk_frames(640 * 360 * 3) == 32
     assert chunk_frames(1920 * 1080 * 3) == 21
     assert chunk_frames(2**30) == 1
-
-
-def test_the_packets_tell_times_and_key_frames(make_clip: MakeClip) -> None:
-    path = make_clip("clip.mp4", options={"x264-params": "keyint=15:min-keyint=15:scenecut=0"})
-    table = read_packet_table(path)
-    assert table.seconds == pytest.approx([i / FPS for i in range(40)])
-    assert list(table.keys) == [0, 15, 30]
-
-
-def test_the_first_frame_is_at_zero_seconds(make_clip: MakeClip) -> None:
-    def begin_late(packet: Any) -> None:
-        packet.pts, packet.dts = packet.pts + 50, packet.dts + 50
-
-    table = read_packet_table(make_clip("clip.mkv", edit=begin_late))
-    assert table.seconds[:2] == pytest.approx([0, 1 / FPS])
-
-
-def cut_off_ten(packet: Any) -> None:
-    packet.pts, packet.dts = packet.pts - 10, packet.dts - 10
-
-
-OPEN_GOP = {"x265-params": "open-gop=1:keyint=12:bframes=4:b-adapt=0:log-level=none"}
-
-
-@pytest.mark.parametrize(
-    ("name", "how", "reason"),
-    [
-        ("clip.ts", {}, "a container of the kind mpegts"),
-        ("clip.mp4", {"edit": cut_off_ten}, "not to be shown"),
-        ("clip.mkv", {"codec": "libx265", "options": OPEN_GOP}, "precede their key frame"),
-    ],
-    ids=["transport stream", "edit list", "open groups"],
-)
-def test_what_decord_gets_wrong_is_not_given_to_it(
-    make_clip: MakeClip, name: str, how: dict[str, Any], reason: str
-) -> None:
-    with pytest.raises(DecoderStoppedError, match=reason):
-        read_packet_table(make_clip(name, **how))
 
 
 def test_far_key_frames_make_the_fence_too_expensive(

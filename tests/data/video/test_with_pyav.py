@@ -1,25 +1,42 @@
 """PyAV: what it finds out about a file, and how patient it is with damage."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from qivis.data.video.source import DecoderStoppedError
+from qivis.data.video.container import open_container, video_stream
+from qivis.data.video.source import DecoderStoppedError, Limits
 from qivis.data.video.with_pyav import PyavDecoder, probe
 
 from .conftest import FPS, SIZE, MakeClip, NumberOf
 
 
+@contextmanager
+def decoder_of(path: Path, *, is_patient: bool) -> Iterator[PyavDecoder]:
+    with open_container(path) as container:
+        yield PyavDecoder(container, video_stream(container, path, Limits()), is_patient=is_patient)
+
+
+def num_frames(path: Path, *, is_patient: bool) -> int:
+    with decoder_of(path, is_patient=is_patient) as decoder:
+        return len(list(decoder.frames()))
+
+
 def test_a_probe_tells_the_upright_size(make_clip: MakeClip) -> None:
-    found = probe(make_clip("clip.mov", num_frames=5, turn=(90, False)))
+    found = probe(make_clip("clip.mov", num_frames=5, turn=(90, False)), Limits())
     assert found.info.size == (SIZE[1], SIZE[0])
     assert (found.info.num_frames, found.info.fps) == (5, Fraction(FPS))
     assert not found.is_mirrored
+    assert (found.pixel_format, found.stored_height) == ("yuv420p", SIZE[0])
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_a_probe_tells_whether_pictures_are_mirrored(make_clip: MakeClip, degrees: int) -> None:
-    assert probe(make_clip("clip.mov", num_frames=2, turn=(degrees, True))).is_mirrored
+    path = make_clip("clip.mov", num_frames=2, turn=(degrees, True))
+    assert probe(path, Limits()).is_mirrored
 
 
 def test_damage_stops_the_impatient_and_is_skipped_by_the_patient(
@@ -27,16 +44,18 @@ def test_damage_stops_the_impatient_and_is_skipped_by_the_patient(
 ) -> None:
     path = damaged_clip(20, 21, 30)
     shown = list[int]()
-    impatient = PyavDecoder(path, is_patient=False)
-    with pytest.raises(DecoderStoppedError, match="Invalid data"):
-        shown.extend(number_of(frame.image) for frame in impatient.frames())
+    with (
+        decoder_of(path, is_patient=False) as decoder,
+        pytest.raises(DecoderStoppedError, match="Invalid data"),
+    ):
+        shown.extend(number_of(frame.image) for frame in decoder.frames())
     assert shown == list(range(len(shown)))
     assert len(shown) <= 20
-    patient = PyavDecoder(path)
-    shown = [number_of(frame.image) for frame in patient.frames()]
-    assert shown == [i for i in range(40) if i not in {20, 21, 30}]
-    assert patient.frames_lost == 3
-    assert patient.last_error == "Invalid data found when processing input"
+    with decoder_of(path, is_patient=True) as decoder:
+        shown = [number_of(frame.image) for frame in decoder.frames()]
+        assert shown == [i for i in range(40) if i not in {20, 21, 30}]
+        assert decoder.lost == [20, 21, 30]
+        assert decoder.last_error == "Invalid data found when processing input"
 
 
 def test_a_broken_last_packet_is_not_passed_over_in_silence(
@@ -44,8 +63,8 @@ def test_a_broken_last_packet_is_not_passed_over_in_silence(
 ) -> None:
     path = damaged_clip(39)
     with pytest.raises(DecoderStoppedError):
-        list(PyavDecoder(path, is_patient=False).frames())
-    assert len(list(PyavDecoder(path).frames())) == 39
+        num_frames(path, is_patient=False)
+    assert num_frames(path, is_patient=True) == 39
 
 
 @pytest.mark.parametrize("percent", [50, 60, 70, 80, 90])
@@ -54,9 +73,9 @@ def test_whoever_does_not_complain_has_given_all(make_clip: MakeClip, percent: i
     path = make_clip("clip.flv")
     content = path.read_bytes()
     path.write_bytes(content[: percent * len(content) // 100])
-    patient = len(list(PyavDecoder(path).frames()))
+    patient = num_frames(path, is_patient=True)
     try:
-        impatient = len(list(PyavDecoder(path, is_patient=False).frames()))
+        impatient = num_frames(path, is_patient=False)
     except DecoderStoppedError:
         return
     assert impatient == patient > 0
