@@ -3,16 +3,22 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar, cast
 
 Item = TypeVar("Item")
 Arguments = ParamSpec("Arguments")
 END = object()
+PATIENCE = 1.0  # seconds to wait for what is being read when nobody wants it any more
 
 
 def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """Take items in a thread, before they are asked for.
+
+    When the rest is not wanted, the thread has a second to end: a camera, or a pipe that is still
+    open, may keep it waiting for ever. It does not keep the process from ending.
 
     Args:
         items: what is iterated over, in the thread alone.
@@ -22,16 +28,32 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
         The items in their order; an error of theirs is raised in its place.
     """
     rest = iter(items)
-    worker = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-    pending = deque[Future[Item | object]]()
+    room, stopped = Semaphore(depth), Event()
+    taken = SimpleQueue[Future[Item | object]]()
+
+    def take() -> None:
+        item: object = None
+        while item is not END and room.acquire() and not stopped.is_set():
+            future = Future[Item | object]()
+            try:
+                item = next(rest, END)
+                future.set_result(item)
+            except BaseException as error:
+                item = END
+                future.set_exception(error)
+            taken.put(future)
+
+    worker = Thread(target=take, name="ahead", daemon=True)
+    worker.start()
     try:
-        pending.extend(worker.submit(next, rest, END) for _ in range(depth))
-        while (item := pending.popleft().result()) is not END:
-            pending.append(worker.submit(next, rest, END))
+        while (item := taken.get().result()) is not END:
+            room.release()
             yield cast(Item, item)
     finally:
-        worker.shutdown(cancel_futures=True)
-        if isinstance(rest, Generator):
+        stopped.set()
+        room.release()
+        worker.join(PATIENCE)
+        if isinstance(rest, Generator) and not worker.is_alive():
             rest.close()
 
 

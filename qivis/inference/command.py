@@ -72,14 +72,13 @@ def _segment_all(args: argparse.Namespace) -> int:
 
 
 def _segment(source: str, load: Callable[[], Predictor], args: argparse.Namespace) -> None:
-    from qivis.data.video import Limits, open_video
+    from qivis.data.video import open_video
     from qivis.inference.further import write_further
     from qivis.inference.run import wanted
     from qivis.inference.run_folder import begin_run, drop_if_nothing_was_done, is_finished
     from qivis.inference.task import plan_of, task_of
 
-    limits = Limits(args.max_pixels, args.max_frames or sys.maxsize)
-    with open_video(source, args.decoder, limits) as reader:
+    with open_video(source, args.decoder, args.max_pixels, args.max_frames) as reader:
         predictor = load()
         name, task = args.name or _clip_name(source), task_of(source, args, predictor)
         folder = begin_run(args.out / name, task, resume=args.resume, overwrite=args.overwrite)

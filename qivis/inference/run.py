@@ -67,6 +67,7 @@ def run_clip(
     Raises:
         QivisError: if the clip cannot be decoded, or nothing can be written.
     """
+    path = Path(source)
     info = replace(reader.info, fps=reader.info.fps / plan.stride)
     journal = Journal(folder / UNFINISHED, info.size)
     tracker = build_tracker(predictor.tracking, journal.state())
@@ -79,13 +80,13 @@ def run_clip(
             ):
                 behind.call(recorder.add, frame, _of(tracked, plan.labels), tracker.state)
         except KeyboardInterrupt:
-            if not is_live(source):
+            if path.exists() or not is_live(source):
                 raise
         behind.call(recorder.finish_chunk)
     clip = gather(journal, info, predictor, [index // plan.stride for index in reader.lost])
     parts = [journal.overlay(chunk) for chunk in range(journal.num_chunks)]
     if plan.overlay:
-        sound = None if is_live(source) else Path(source)
+        sound = path if path.is_file() else None
         times = [seconds for seconds in clip.times if seconds is not None]
         join_videos(parts, times, folder / OVERLAY, info.fps, sound)
     write_tracks(clip, folder / TRACKS)

@@ -52,6 +52,22 @@ def test_what_is_not_taken_to_its_end_is_closed():
     assert closed == [True]
 
 
+def test_whoever_waits_for_ever_for_the_next_item_is_left_behind(monkeypatch):
+    monkeypatch.setattr("qivis.inference.ahead.PATIENCE", 0.05)
+    gate = threading.Event()
+
+    def silent():
+        yield 1
+        gate.wait(20)
+
+    stream = ahead(silent(), depth=2)
+    assert next(stream) == 1
+    started = time.monotonic()
+    stream.close()
+    assert time.monotonic() - started < 5
+    gate.set()
+
+
 def test_calls_are_made_in_their_order_in_one_other_thread():
     made = []
     with Behind(depth=2) as behind:

@@ -1,12 +1,18 @@
+import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from qivis.inference.command import main
+from qivis.inference.journal import CHUNK_FRAMES
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +40,11 @@ def test_a_clip_becomes_a_folder_whose_path_is_printed_last(run, clip, tmp_path)
     code, lines, complaints = run(clip, "--score", 0)
     assert (code, complaints) == (0, [])
     assert lines[-1] == str(tmp_path / "runs" / "clip")
-    assert sorted(p.name for p in Path(lines[-1]).iterdir()) == ["overlay.mp4", "tracks.json"]
+    assert sorted(p.name for p in Path(lines[-1]).iterdir()) == [
+        "overlay.mp4",
+        "summary.json",
+        "tracks.json",
+    ]
     entries = json.loads((Path(lines[-1]) / "tracks.json").read_text())
     assert {len(entry["segmentations"]) for entry in entries} == {8}
 
@@ -77,6 +87,106 @@ def test_learned_embeddings_that_are_not_there_end_it_all_in_one_line(run, clip,
 def test_nothing_is_overwritten(run, clip):
     folders = [run(clip, "--score", 0)[1][-1] for _ in range(2)]
     assert [Path(folder).name for folder in folders] == ["clip", "clip-2"]
+
+
+def test_a_run_may_take_the_place_of_an_earlier_one(run, clip):
+    folders = [run(clip, "--score", 0, "--overwrite")[1][-1] for _ in range(2)]
+    assert [Path(folder).name for folder in folders] == ["clip", "clip"]
+
+
+def test_a_run_may_have_a_name(run, clip):
+    assert Path(run(clip, "--score", 0, "--name", "mine")[1][-1]).name == "mine"
+
+
+def test_one_name_for_several_clips_is_refused(run, clip):
+    code, lines, (complaint,) = run(clip, clip, "--score", 0, "--name", "mine")
+    assert (code, lines) == (2, [])
+    assert "--name: 'mine' is one name for 2 clips" in complaint
+
+
+def test_what_is_done_is_not_done_again(run, clip):
+    first = run(clip, "--score", 0, "--resume")[1]
+    overlay = Path(first[-1], "overlay.mp4")
+    written = overlay.stat().st_mtime_ns
+    code, lines, _ = run(clip, "--score", 0, "--resume")
+    assert (code, lines[1:]) == (0, [f"{clip}: is done already", first[-1]])
+    assert overlay.stat().st_mtime_ns == written
+
+
+def test_further_files_can_be_had_of_what_is_done(run, clip):
+    run(clip, "--score", 0, "--resume")
+    _, lines, _ = run(clip, "--score", 0, "--resume", "--export", "mot", "cutouts")
+    assert {"mot.txt", "cutouts"} <= {path.name for path in Path(lines[-1]).iterdir()}
+
+
+def test_without_anything_to_look_at_there_are_only_numbers(run, clip):
+    _, lines, _ = run(clip, "--score", 0, "--save")
+    assert sorted(p.name for p in Path(lines[-1]).iterdir()) == ["summary.json", "tracks.json"]
+
+
+def test_every_so_manieth_frame_is_looked_at_until_the_time_is_over(run, clip):
+    _, lines, _ = run(clip, "--score", 0, "--stride", 2, "--max-frames", 5)
+    summary = json.loads(Path(lines[-1], "summary.json").read_text())
+    assert (summary["frames"], summary["lost_frames"]) == (3, [])
+    assert summary["task"]["stride"] == 2
+
+
+def test_the_size_of_what_the_network_sees_can_be_chosen(run, clip):
+    _, lines, _ = run(clip, "--score", 0, "--imgsz", 48)
+    shape = json.loads(Path(lines[-1], "summary.json").read_text())["task"]["input"]
+    assert (shape["short_side"], shape["long_side"]) == (48, 72)  # the weights say 64 and 96
+
+
+def test_the_summary_names_the_weights_by_their_checksum(run, clip, tiny_weights):
+    _, lines, _ = run(clip, "--score", 0)
+    summary = json.loads(Path(lines[-1], "summary.json").read_text())
+    expected = hashlib.sha256(tiny_weights.read_bytes()).hexdigest()
+    assert summary["task"]["weights_sha256"] == expected
+    assert summary["task"]["bytes"] == clip.stat().st_size
+
+
+def test_frames_that_are_too_large_are_refused(run, clip):
+    code, lines, (complaint,) = run(clip, "--max-pixels", 1000)
+    assert (code, lines) == (2, [])
+    assert "--max-pixels" in complaint
+
+
+def transport_stream(path, num_frames):
+    """MPEG-TS, which can be read while it is written."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(num_frames):
+            picture = np.full((48, 64, 3), index % 200, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_path):
+    transport_stream(tmp_path / "clip.ts", 6 * CHUNK_FRAMES)  # FFmpeg first looks at 5 seconds
+    out = tmp_path / "runs"
+    command = [sys.executable, "tools/infer_video.py", "-", "--name", "piped", "--score", "0"]
+    options = ["--weights", str(tiny_weights), "--out", str(out)]
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        process.stdin.write((tmp_path / "clip.ts").read_bytes())
+        process.stdin.flush()  # and more may come: the pipe stays open
+        wait_for(out / "piped" / ".unfinished" / "000000.jsonl")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    summary = json.loads((out / "piped" / "summary.json").read_text())
+    assert summary["frames"] >= CHUNK_FRAMES
+    with av.open(str(out / "piped" / "overlay.mp4")) as video:
+        assert len(list(video.decode(video=0))) == summary["frames"]
+    assert not (out / "piped" / ".unfinished").exists()
+
+
+def wait_for(path, seconds=60):
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} does not come"
+        time.sleep(0.05)
 
 
 def test_a_bad_source_costs_a_line_and_leaves_the_others_alone(run, clip, tmp_path):
@@ -162,9 +272,15 @@ def test_an_output_folder_that_cannot_be_is_named_first(clip, tmp_path, capsys):
         ["clip.mp4", "--score", "1.5"],
         ["clip.mp4", "--batch", "0"],
         ["clip.mp4", "--association", "looks"],
+        ["clip.mp4", "--stride", "0"],
+        ["clip.mp4", "--seconds", "0"],
+        ["clip.mp4", "--imgsz", "31"],
+        ["clip.mp4", "--export", "avi"],
+        ["clip.mp4", "--save", "everything"],
+        ["clip.mp4", "--resume", "--overwrite"],
         ["clip.mp4", "--so"],
     ],
-    ids=["no source", "score", "batch", "association", "unknown option"],
+    ids=lambda arguments: " ".join(arguments[1:]) or "no source",
 )
 def test_arguments_that_make_no_sense_exit_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
