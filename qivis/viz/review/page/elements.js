@@ -1,0 +1,44 @@
+"use strict";
+
+/** A new element. What it shows is always set as text, so that no name can become markup. */
+function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+/** A picture of a track in a frame, `side` pixels wide; `key` says of which (`page_data.py`). */
+function portrait(clip, key, side) {
+  const [id, frame] = key.split("@").map(Number);
+  const track = clip.trackOf.get(id);
+  const image = element("img", {
+    className: "portrait",
+    src: `data:image/jpeg;base64,${clip.thumbnails[key]}`,
+    alt: `${track.title}, frame ${frame}`,
+    width: side,
+    height: side,
+  });
+  image.style.setProperty("--color", track.color);
+  return image;
+}
+
+/** The name of a track with a dot in its colour. */
+function trackName(track) {
+  const name = element("span", { className: "track-name", textContent: track.title });
+  name.style.setProperty("--color", track.color);
+  return name;
+}
+
+/** Buttons do not take the focus from a mouse, so that the space bar keeps playing the clip. */
+function keepFocus(button) {
+  button.addEventListener("mousedown", (event) => event.preventDefault());
+  return button;
+}

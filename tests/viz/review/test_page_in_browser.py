@@ -1,0 +1,453 @@
+"""The page as a person meets it: opened from disk in Chromium, with real keys and clicks."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from qivis.ops import rle
+from qivis.structures import Track, TrackedClip, View
+from qivis.viz.palette import color
+from qivis.viz.review import write_review
+from tests.browser import NAMES, Page, browser, find_chromium
+from tests.review_clips import BITS, SIZE, clip, seen, track, write_video
+
+LENGTH = 60
+LOST = (20, 21)
+LEFT, RIGHT, MIDDLE = (10, 20, 60, 90), (120, 20, 180, 90), (50, 40, 130, 70)
+
+AT_REST = "review.player.wanted === null"
+SHOWN = "review.shown"
+FOCUS = "[...review.focus].map((track) => track.id).sort()"
+# The index that the stripes of the picture say.
+STRIPES = f"""(() => {{
+    const canvas = document.getElementById("still");
+    const copy = new OffscreenCanvas(canvas.width, 1)
+        .getContext("2d", {{ willReadFrequently: true }});
+    copy.drawImage(canvas, 0, -60);
+    const row = copy.getImageData(0, 0, canvas.width, 1).data;
+    let index = 0;
+    for (let bit = 0; bit < {BITS}; bit++) {{
+        const column = Math.floor((bit + 0.5) * {-(-SIZE[1] // BITS)});
+        if (row[4 * column] > 127) index += 1 << bit;
+    }}
+    return index;
+}})()"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    program = find_chromium()
+    if program is None:
+        pytest.skip(f"needs Chromium: none of {', '.join(NAMES)} is installed")
+    with browser(program, tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+def blobs(seed: int) -> View:
+    """A mask with holes, islands and every kind of run."""
+    rng = np.random.default_rng(seed)
+    coarse = torch.from_numpy(rng.random((1, 1, 12, 20))).float()
+    fine = torch.nn.functional.interpolate(coarse, size=SIZE, mode="bilinear")[0]
+    return View(rle.encode(fine > 0.5)[0], 0.8, 1.0)
+
+
+def people() -> TrackedClip:
+    """Person 0 leaves at 30, and 3 begins there; animal 7 is everywhere, and a blob."""
+    frames = [frame for frame in range(LENGTH) if frame not in LOST]
+    views: list[tuple[int, int, dict[int, View]]] = [
+        (0, 0, {frame: seen(LEFT) for frame in frames if frame < 30}),
+        (3, 0, {frame: seen(LEFT) for frame in frames if frame >= 30}),
+        (5, 0, {frame: seen(RIGHT, likeness=0.4 if frame == 44 else 0.9) for frame in frames}),
+        (7, 1, {frame: blobs(frame) for frame in frames[::2]}),
+    ]
+    tracks = [track(number, seen_in, LENGTH, label) for number, label, seen_in in views]
+    return clip(*tracks, length=LENGTH, lost=LOST)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with the page of `people`, whose pictures are shown for times of all kinds."""
+    run = tmp_path_factory.mktemp("runs") / "a run"
+    frames = [frame for frame in range(LENGTH) if frame not in LOST]
+    times = [0.02 * frame + 0.003 * (frame % 5) + 0.3 * (frame > 40) for frame in frames]
+    video = write_video(run / "proxy.mp4", frames, times)
+    write_review(people(), "people.mp4", video, run / "review.html")
+    return run
+
+
+@pytest.fixture
+def review(page: Page, folder: Path) -> Iterator[Page]:
+    """The page, at its first frame; whatever a test does, nothing is fetched or complained of."""
+    page.open(folder / "review.html")
+    page.wait_until(AT_REST)
+    yield page
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def seek(page: Page, frame: int) -> None:
+    page.run(f"review.seek({frame})")
+    page.wait_until(AT_REST)
+
+
+def button(text: str, place: str = "document") -> str:
+    return f"""[...{place}.querySelectorAll("button")].find((it) => it.textContent === "{text}")"""
+
+
+def canvas_pixels(page: Page) -> NDArray[np.int64]:
+    """(H, W, 4) RGBA of the masks."""
+    values = page.run("""[...document.getElementById("masks").getContext("2d")
+        .getImageData(0, 0, review.picture.masks.width, review.picture.masks.height).data]""")
+    return np.array(values).reshape(*SIZE, 4)
+
+
+def test_masks_are_drawn_to_the_pixel(review: Page) -> None:
+    review.run("review.isolate(review.clip.trackOf.get(7))")
+    for frame in (0, 28, 58):
+        seek(review, frame)
+        (expected,) = rle.decode([blobs(frame).mask], SIZE).numpy()
+        pixels = canvas_pixels(review)
+        assert np.array_equal(pixels[..., 3] > 0, expected)
+        # Canvases keep colours multiplied with their opacity, which rounds them.
+        assert np.abs(pixels[expected][:, :3] - color(7)).max() <= 2
+
+
+def test_small_objects_lie_over_large_ones(review: Page) -> None:
+    small, large = seen(MIDDLE).mask["counts"], seen(LEFT).mask["counts"]
+    owners = review.run(
+        f"""(() => {{
+            const masks = new MaskCanvas(document.createElement("canvas"), {list(SIZE)});
+            masks.paint([
+                {{runs: runLengths({small!r}), color: "#ff0000", item: "small"}},
+                {{runs: runLengths({large!r}), color: "#00ff00", item: "large"}},
+            ]);
+            return [[30, 30], [55, 50], [100, 50], [100, 100]]
+                .map(([x, y]) => masks.itemAt(x / {SIZE[1]}, y / {SIZE[0]}));
+        }})()"""
+    )
+    assert owners == ["large", "small", "small", None]
+
+
+def test_large_masks_are_sampled_at_the_centres_of_pixels(review: Page) -> None:
+    size = (900, 2000)
+    rng = np.random.default_rng(0)
+    mask = torch.from_numpy(np.kron(rng.random((45, 100)) > 0.5, np.ones((20, 20), bool)))
+    (encoded,) = rle.encode(mask[None])
+    width, height, owners = review.run(
+        f"""(() => {{
+            const masks = new MaskCanvas(document.createElement("canvas"), {list(size)});
+            const runs = runLengths({encoded["counts"]!r});
+            masks.paint([{{runs, color: "#ff0000", item: 1}}]);
+            return [masks.width, masks.height, masks.owners.join("")];
+        }})()"""
+    )
+    assert (width, height) == (1280, 576)
+    rows = np.floor((np.arange(height) + 0.5) * size[0] / height).astype(int)
+    columns = np.floor((np.arange(width) + 0.5) * size[1] / width).astype(int)
+    expected = mask.numpy()[np.ix_(rows, columns)]
+    assert np.array_equal(np.array(list(owners)).reshape(height, width) == "1", expected)
+
+
+def test_the_picture_is_that_of_the_frame(review: Page) -> None:
+    for frame in (1, 17, 0, 19, 22, 59, 40, 41):
+        seek(review, frame)
+        assert review.run(f"[{SHOWN}, {STRIPES}]") == [frame, frame]
+
+
+def test_keys_go_from_frame_to_frame_and_never_to_a_lost_one(review: Page) -> None:
+    visited = []
+    seek(review, 17)
+    for key in ["ArrowRight"] * 4 + ["ArrowLeft"] * 2:
+        review.press(key)
+        review.wait_until(AT_REST)
+        visited.append(review.run(f"[{SHOWN}, {STRIPES}]"))
+    assert visited == [[frame, frame] for frame in (18, 19, 22, 23, 22, 19)]
+
+
+def test_keys_leap_and_go_to_both_ends(review: Page) -> None:
+    visited = []
+    leaps, ends = ["ArrowRight", "ArrowRight", "ArrowLeft"], ["End", "ArrowRight", "Home"]
+    for key in [*leaps, *ends, "ArrowLeft"]:
+        review.press(key, shift=len(visited) < len(leaps))
+        review.wait_until(AT_REST)
+        visited.append(review.run(STRIPES))
+    assert visited == [10, 22, 10, 59, 59, 0, 0]  # two frames on the way to 22 are lost
+
+
+def test_keys_held_down_lose_no_step(review: Page) -> None:
+    for _ in range(12):
+        review.press("ArrowRight")
+    review.wait_until(AT_REST)
+    assert review.run(f"[{SHOWN}, {STRIPES}]") == [12, 12]
+
+
+def watch_playing(page: Page) -> list[list[int]]:
+    """Frames and what the stripes said then, while the clip plays to its end."""
+    page.run(f"""
+        globalThis.watched = [];
+        review.player.arrived = (frame) => {{
+            review.arrive(frame);
+            watched.push([frame, {STRIPES}]);
+        }};
+    """)
+    page.press(" ")
+    page.wait_until("review.player.film.ended")
+    watched: list[list[int]] = page.run("watched")
+    return watched
+
+
+def test_masks_and_picture_are_of_one_frame_while_playing(review: Page) -> None:
+    watched = watch_playing(review)
+    assert len({frame for frame, _ in watched}) > 3  # a busy machine skips most
+    assert [frame for frame, _ in watched] == [index for _, index in watched]
+    assert watched[-1] == [59, 59]
+    review.press(" ")  # once more from the start
+    review.wait_until(f"{SHOWN} < 30 && !review.player.film.paused")
+    review.press(" ")
+    review.wait_until("review.player.film.paused")
+    review.wait_until(AT_REST)
+    frame, index = review.run(f"[{SHOWN}, {STRIPES}]")
+    assert frame == index
+
+
+def test_browsers_that_do_not_tell_their_frames_are_asked(page: Page, folder: Path) -> None:
+    with page.before_scripts("delete HTMLVideoElement.prototype.requestVideoFrameCallback"):
+        page.open(folder / "review.html")
+    page.wait_until(AT_REST)
+    seek(page, 41)
+    assert page.run(f"[{SHOWN}, {STRIPES}]") == [41, 41]
+    seek(page, 0)
+    watched = watch_playing(page)
+    assert len({frame for frame, _ in watched}) > 3
+    assert page.complaints == []
+
+
+def test_without_the_codec_masks_are_shown_alone(page: Page, folder: Path, tmp_path: Path) -> None:
+    text = (folder / "review.html").read_text(encoding="utf-8")
+    start = text.index(">", text.index('id="film-data"')) + 1
+    broken = text[:start] + "AAAA" + text[text.index("</script>", start) :]
+    (tmp_path / "review.html").write_text(broken, encoding="utf-8")
+    page.open(tmp_path / "review.html")
+    page.wait_until("review.player.isBlind")
+    page.press("ArrowRight")
+    page.press("ArrowRight")
+    assert page.run(SHOWN) == 2
+    assert (canvas_pixels(page)[..., 3] > 0).any()
+    assert "cannot play" in page.run("document.getElementById('trouble').innerText")
+
+
+def lane(number: int) -> str:
+    return f"review.timeline.lanes.find(({{ track }}) => track.id === {number})"
+
+
+def test_a_track_is_isolated_by_its_name_and_released_by_a_second_click(review: Page) -> None:
+    review.click_on(f"{lane(5)}.name")
+    assert review.run(FOCUS) == [5]
+    assert not (canvas_pixels(review)[:, :110, 3] > 0).any()
+    review.click_on(f"{lane(5)}.name")
+    assert review.run(FOCUS) == []
+    assert (canvas_pixels(review)[:, :110, 3] > 0).any()
+
+
+def test_a_track_is_isolated_by_its_mask(review: Page) -> None:
+    seek(review, 1)  # without the animal
+    area = review.run("document.getElementById('picture').getBoundingClientRect().toJSON()")
+    inside = (area["x"] + 0.75 * area["width"], area["y"] + 0.5 * area["height"])
+    review.click(*inside)
+    assert review.run(FOCUS) == [5]
+    review.click(*inside)
+    assert review.run(FOCUS) == []
+    review.click(*inside)
+    review.press("Escape")
+    assert review.run(FOCUS) == []
+
+
+def test_a_click_on_a_bar_goes_there_and_isolates(review: Page) -> None:
+    area = review.run(f"{lane(5)}.bar.getBoundingClientRect().toJSON()")
+    spot = (area["x"] + 40.5 / LENGTH * area["width"], area["y"] + area["height"] / 2)
+    review.click(*spot)
+    review.wait_until(AT_REST)
+    assert review.run(f"[{SHOWN}, {FOCUS}]") == [40, [5]]
+    review.click(*spot)
+    assert review.run(FOCUS) == []
+
+
+def test_a_drag_over_the_timeline_goes_through_the_clip(review: Page) -> None:
+    area = review.run("review.timeline.ruler.getBoundingClientRect().toJSON()")
+    y = area["y"] + area["height"] / 2
+    review.drag([(area["x"] + part * area["width"], y) for part in (0.1, 0.3, 0.5, 50.5 / LENGTH)])
+    review.wait_until(AT_REST)
+    assert review.run(f"[{SHOWN}, {STRIPES}, {FOCUS}]") == [50, 50, []]
+    review.drag([(area["x"] + part * area["width"], y) for part in (0.1, 20.4 / LENGTH)])
+    review.wait_until(AT_REST)
+    assert review.run(SHOWN) == 19  # the nearest to a lost one
+
+
+def test_moments_are_visited_best_first(review: Page) -> None:
+    handover, look = review.run("review.clip.moments.map(({tracks, frame}) => [tracks, frame])")
+    assert (handover, look) == ([[0, 3], 30], [[5], 44])
+    visited = []
+    for key in "nnnpp":
+        review.press(key)
+        review.wait_until(AT_REST)
+        visited.append(review.run(f"[{SHOWN}, {FOCUS}]"))
+    first, second = [24, [0, 3]], [38, [5]]  # five frames before 29 and 43
+    assert visited == [first, second, second, first, first]
+
+
+def test_a_moment_is_visited_by_a_click(review: Page) -> None:
+    review.click_on("review.moments.items[1].visit")
+    review.wait_until(AT_REST)
+    assert review.run(f"[{SHOWN}, {FOCUS}]") == [38, [5]]
+    assert review.run("review.moments.items[1].visit.getAttribute('aria-current')") == "true"
+
+
+def command(page: Page) -> list[str]:
+    return shlex.split(page.run("document.getElementById('command').textContent"))
+
+
+def test_edits_become_one_command_that_shells_take(review: Page, folder: Path) -> None:
+    def tick(*numbers: int) -> None:
+        for number in numbers:
+            review.click_on(f"{lane(number)}.select")
+
+    tick(7, 0)
+    review.click_on(button("Merge 0, 7"))
+    tick(3, 7)
+    review.click_on(button("Merge 3, 7"))
+    seek(review, 40)
+    tick(5)
+    review.click_on(button("Split 5 at 40"))
+    tick(5)
+    review.click_on(button("Drop 5"))
+    tick(3)
+    review.click_on("document.getElementById('new-name')")
+    review.write("it's a $dog n")
+    review.click_on(button("Rename"))
+    expected = ["python", "tools/edit_tracks.py", str(folder), "--merge", "0,3,7"]
+    expected += ["--split", "5@40", "--drop", "5", "--rename", "3=it's a $dog n"]
+    assert command(review) == expected
+    review.click_on(button("\u00d7", "document.getElementById('edits')"))
+    assert command(review) == expected[:3] + expected[5:]
+    review.click_on(button("Copy command"))
+    review.wait_until("document.getElementById('copy').textContent === 'Copied'")
+
+
+def test_a_proposal_becomes_an_edit_and_is_taken_back(review: Page, folder: Path) -> None:
+    review.click_on("review.moments.items[0].remedy")
+    review.click_on("review.moments.items[1].remedy")
+    assert command(review)[3:] == ["--merge", "0,3", "--split", "5@44"]
+    review.click_on("review.moments.items[0].remedy")
+    assert command(review)[3:] == ["--split", "5@44"]
+
+
+def test_what_cannot_be_done_is_not_offered(review: Page) -> None:
+    offered = """["merge", "split", "drop"].filter((id) => !document.getElementById(id).disabled)"""
+    assert review.run(offered) == []
+    review.click_on(f"{lane(0)}.select")
+    assert review.run(offered) == ["drop"]  # nothing of it lies before the first frame
+    seek(review, 10)
+    assert review.run(offered) == ["split", "drop"]
+    review.click_on(f"{lane(5)}.select")
+    assert review.run(offered) == ["merge", "split", "drop"]
+    assert "seen together in 28 frames" in review.run(
+        "document.getElementById('selection').textContent"
+    )
+
+
+def test_keys_that_are_typed_into_a_name_do_nothing_else(review: Page) -> None:
+    review.click_on(f"{lane(0)}.select")
+    review.click_on("document.getElementById('new-name')")
+    for key in ("n", " ", "?"):
+        review.press(key)
+    assert review.run("document.getElementById('new-name').value") == "n ?"
+    assert review.run(f"[{SHOWN}, document.getElementById('help').open]") == [0, False]
+
+
+def test_help_opens_and_closes(review: Page) -> None:
+    review.press("?")
+    assert review.run("document.getElementById('help').open")
+    review.press("Escape")
+    review.wait_until("!document.getElementById('help').open")
+
+
+def test_everything_has_a_name_for_those_who_do_not_see_it(review: Page) -> None:
+    nameless = review.run(
+        """[...document.querySelectorAll("button, input, select, img, [role=slider]")]
+            .filter((it) => !(it.getAttribute("aria-label") || it.alt || it.textContent.trim()))
+            .map((it) => it.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_the_focus_of_the_keyboard_is_seen(review: Page) -> None:
+    review.press("Tab")
+    outline = review.run("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def nasty_clip(names: Sequence[str]) -> tuple[TrackedClip, str]:
+    found = clip(track(3, {4: seen(LEFT), 9: seen(LEFT)}), track(4, {10: seen(LEFT)}))
+    entries = tuple(
+        type(entry)(entry.id, name)
+        for entry, name in zip(found.categories.entries, names, strict=True)
+    )
+    categories = type(found.categories)(entries)
+    return TrackedClip(found.size, found.fps, found.times, categories, found.tracks), names[0]
+
+
+def test_no_name_runs_as_a_script(page: Page, tmp_path: Path) -> None:
+    name = "</script><img src=x onerror='document.hacked = 1'>.mp4"
+    found, _ = nasty_clip([name, "${document.hacked = 1}"])
+    video = write_video(tmp_path / "proxy.mp4", range(30))
+    write_review(found, name, video, tmp_path / "review.html")
+    page.open(tmp_path / "review.html")
+    page.wait_until(AT_REST)
+    seek(page, 4)
+    assert page.run("document.hacked ?? null") is None
+    assert page.run("document.querySelector('h1').textContent") == name
+    assert page.run("document.querySelector('#tags span').textContent") == f"{name} 3"
+    assert page.complaints == []
+    assert page.run("document.querySelectorAll('img:not(.portrait)').length") == 0
+
+
+def many_tracks() -> TrackedClip:
+    def place(number: int) -> dict[int, View]:
+        left, top = 3 * number, number
+        return {
+            frame: seen((left, top, left + 9, top + 20)) for frame in range(0, 30, 1 + number % 3)
+        }
+
+    tracks: list[Track] = [track(100 + number, place(number)) for number in range(60)]
+    return clip(*tracks)
+
+
+def test_sixty_tracks_fit_into_every_width(page: Page, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "proxy.mp4", range(30))
+    write_review(many_tracks(), "a-long-name-" * 12 + ".mp4", video, tmp_path / "review.html")
+    page.open(tmp_path / "review.html")
+    page.wait_until(AT_REST)
+    page.run("review.moments.go(0)")
+    page.run("review.clip.moments.length && review.edits.toggle(review.moments.items[0].edit)")
+    for size in [(320, 600), (390, 844), (768, 1024), (1440, 900)]:
+        page.resize(size)
+        within = page.run("""[...document.querySelectorAll("html, .timeline, .moments, .edits")]
+            .map((it) => it.scrollWidth <= Math.min(innerWidth, it.offsetWidth))""")
+        assert within == [True] * 4, size
+    assert page.complaints == []
+
+
+def test_a_clip_in_which_nothing_was_found_can_be_looked_at(page: Page, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "proxy.mp4", range(30))
+    write_review(clip(), "empty.mp4", video, tmp_path / "review.html")
+    page.open(tmp_path / "review.html")
+    page.wait_until(AT_REST)
+    page.press("n")
+    seek(page, 7)
+    assert page.run(STRIPES) == 7
+    assert page.complaints == []
