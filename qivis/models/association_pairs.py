@@ -16,6 +16,10 @@ from qivis.structures import Targets
 
 SAME_OVERLAP = 0.6  # IoU from which a query that is not matched shows the object all the same
 NOTHING_OVERLAP = 0.3  # IoU below which it shows something else; in between nobody can say
+# MaskTrack R-CNN takes dot products as they are. Our tracker compares cosines, and embeddings that
+# have learned by their length have cosines near 1 all over. So it is cosines here, too: one below
+# UNLIKE is worse than `none of them`.
+SHARPNESS, UNLIKE = 10.0, 0.5
 # Ids may be any number but these two.
 NO_OBJECT = torch.iinfo(torch.int64).min
 UNCLEAR = NO_OBJECT + 1
@@ -83,6 +87,7 @@ def _pair_losses(
     frame: FrameEmbeddings, other: FrameEmbeddings, weights: LossConfig
 ) -> dict[str, Tensor]:
     anchors, ids = frame.embeddings[frame.matched], frame.owners[frame.matched]
+    cosines = F.normalize(anchors, dim=1) @ F.normalize(other.embeddings, dim=1).T
     positive = ids[:, None] == other.owners
     negative = ~positive & (other.owners != UNCLEAR)
     losses = {}
@@ -90,11 +95,9 @@ def _pair_losses(
         similarity = anchors @ other.embeddings.T
         losses["contrastive"] = contrastive_loss(similarity, positive, negative)
     if weights.cosine:
-        cosines = F.normalize(anchors, dim=1) @ F.normalize(other.embeddings, dim=1).T
         losses["cosine"] = cosine_loss(cosines, positive, negative)
     if weights.track_match:
-        similarity = anchors @ other.embeddings[other.matched].T
-        same = positive[:, other.matched]
-        losses["match"] = track_match_loss(similarity, same)
+        similarity = SHARPNESS * (cosines[:, other.matched] - UNLIKE)
+        losses["match"] = track_match_loss(similarity, positive[:, other.matched])
     scales = {"contrastive": weights.contrastive, "cosine": weights.cosine}
     return {name: scales.get(name, weights.track_match) * loss for name, loss in losses.items()}

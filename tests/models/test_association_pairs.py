@@ -103,7 +103,8 @@ def test_the_match_loss_compares_matched_queries_alone() -> None:
     weights = LossConfig(contrastive=0.0, cosine=0.0, track_match=1.0)
     losses = association_losses([[FIRST, SECOND]], weights)
     assert losses.keys() == {"association/match"}
-    likes = FIRST.embeddings[[0, 2]] @ SECOND.embeddings[[0, 2]].T  # ids 7 9 and 9 7
+    first, second = (F.normalize(frame.embeddings[[0, 2]], dim=1) for frame in (FIRST, SECOND))
+    likes = 10 * (first @ second.T - 0.5)  # ids 7 9 and 9 7
     none = torch.zeros(2, 1)
     there = F.cross_entropy(torch.cat([none, likes], dim=1), torch.tensor([2, 1]))
     back = F.cross_entropy(torch.cat([none, likes.T], dim=1), torch.tensor([2, 1]))
