@@ -273,6 +273,11 @@ def test_a_click_on_a_bar_goes_there_and_isolates(review: Page) -> None:
     review.click(*spot)
     review.wait_until(AT_REST)
     assert review.run(f"[{SHOWN}, {FOCUS}]") == [40, [5]]
+    review.click(area["x"] + 10.5 / LENGTH * area["width"], spot[1])
+    review.wait_until(AT_REST)
+    assert review.run(f"[{SHOWN}, {FOCUS}]") == [10, [5]]  # still alone
+    review.click(*spot)
+    review.wait_until(AT_REST)
     review.click(*spot)
     assert review.run(FOCUS) == []
 

@@ -8,7 +8,7 @@
  *   {kind: "rename", id, name}    a track of another class
  */
 
-/** The edits with one more: merges that share a track become one, a name replaces an earlier one. */
+/** The edits with one more: merges that share a track become one, a name replaces the last. */
 function withEdit(edits, edit) {
   if (edit.kind === "merge") return withMerge(edits, edit);
   const isReplaced = (other) =>
@@ -17,7 +17,8 @@ function withEdit(edits, edit) {
 }
 
 function withMerge(edits, edit) {
-  const isShared = (other) => other.kind === "merge" && other.ids.some((id) => edit.ids.includes(id));
+  const isShared = (other) =>
+    other.kind === "merge" && other.ids.some((id) => edit.ids.includes(id));
   const shared = edits.filter(isShared);
   const merge = mergeOf([...shared.flatMap((other) => other.ids), ...edit.ids]);
   return [...edits.filter((other) => !shared.includes(other)), merge];
@@ -25,6 +26,10 @@ function withMerge(edits, edit) {
 
 function mergeOf(ids) {
   return { kind: "merge", ids: [...new Set(ids)].sort((one, other) => one - other) };
+}
+
+function splitOf(id, frame) {
+  return { kind: "split", id, frame };
 }
 
 /** Whether one edit does all that another does. */

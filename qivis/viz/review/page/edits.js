@@ -14,7 +14,7 @@ class EditBox {
     byId("categories").append(...clip.categories.map((name) => element("option", { value: name })));
     this.whenClicked("merge", () => [mergeOf(this.ids)]);
     this.whenClicked("split", () =>
-      this.splittable().map(({ id }) => ({ kind: "split", id, frame: this.actions.currentFrame() })),
+      this.splittable().map(({ id }) => splitOf(id, this.actions.currentFrame())),
     );
     this.whenClicked("drop", () => this.ids.map((id) => ({ kind: "drop", id })));
     byId("rename").addEventListener("submit", (event) => {
@@ -83,8 +83,9 @@ class EditBox {
     this.edits = edits;
     byId("edits").replaceChildren(...edits.map((edit) => this.chip(edit)));
     byId("command-box").hidden = edits.length === 0;
-    const parts = composeCommand(this.clip.run, edits).split(/(?= --)/);
-    byId("command").replaceChildren(...parts.map((part) => element("span", { textContent: part })));
+    const [program, ...flags] = composeCommand(this.clip.run, edits).split(/ (?=--)/);
+    const unbroken = flags.flatMap((flag) => [" ", element("span", { textContent: flag })]);
+    byId("command").replaceChildren(program, ...unbroken);
     byId("copy").textContent = "Copy command";
     this.actions.changed(edits);
   }

@@ -101,7 +101,8 @@ class Review {
 
   update() {
     const { frame, isPlaying } = this.player;
-    byId("place").textContent = `frame ${frame} / ${this.clip.length - 1} \u00b7 ${this.clip.clock(frame)}`;
+    const last = this.clip.length - 1;
+    byId("place").textContent = `frame ${frame} / ${last} \u00b7 ${this.clip.clock(frame)}`;
     byId("play").classList.toggle("is-playing", isPlaying);
     byId("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
     byId("show-all").hidden = this.focus.size === 0;
@@ -111,14 +112,18 @@ class Review {
 
   listen() {
     const film = byId("film");
-    for (const event of ["play", "pause", "ended"]) film.addEventListener(event, () => this.update());
+    for (const event of ["play", "pause", "ended"]) {
+      film.addEventListener(event, () => this.update());
+    }
     const whenClicked = (id, act) => keepFocus(byId(id)).addEventListener("click", act);
     whenClicked("play", () => this.player.toggle());
     whenClicked("back", () => this.step(-1));
     whenClicked("forth", () => this.step(1));
     whenClicked("show-all", () => this.showAll());
     whenClicked("help-open", () => byId("help").showModal());
-    byId("speed").addEventListener("change", (event) => this.player.setSpeed(Number(event.target.value)));
+    byId("speed").addEventListener("change", () => {
+      this.player.setSpeed(Number(byId("speed").value));
+    });
     byId("picture").addEventListener("click", (event) => {
       const track = this.picture.trackAt(event);
       if (track) this.isolate(track);

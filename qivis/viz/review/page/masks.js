@@ -117,7 +117,7 @@ class MaskCanvas {
 
   color(box, owner, color) {
     const [red, green, blue] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
-    const paint = (blue << 16) | (green << 8) | red; // as bytes of memory: red, green, blue, opacity
+    const paint = (blue << 16) | (green << 8) | red; // in memory: red, green, blue, opacity
     const line = (paint | (255 << 24)) >>> 0;
     const veil = (paint | (Math.round(255 * MaskCanvas.VEIL) << 24)) >>> 0;
     for (let row = box.top; row < box.bottom; row++) {

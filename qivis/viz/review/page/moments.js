@@ -22,7 +22,8 @@ class MomentList {
     const [before, after] = moment.portraits.map((key) =>
       portrait(this.clip, key, MomentList.PORTRAIT),
     );
-    const arrow = element("span", { className: "arrow", textContent: "\u2192", "aria-hidden": "true" });
+    const arrow = element("span", { className: "arrow", textContent: "\u2192" });
+    arrow.setAttribute("aria-hidden", "true");
     const pair = element("span", { className: "pair" }, before, arrow, after);
     const where = element("span", {
       className: "where",
@@ -85,5 +86,5 @@ class MomentList {
 
 function remedyOf(moment) {
   if (moment.remedy === "merge") return mergeOf(moment.tracks);
-  return { kind: "split", id: moment.tracks[0], frame: moment.frame };
+  return splitOf(moment.tracks[0], moment.frame);
 }

@@ -50,7 +50,8 @@ class Picture {
     // On the right half tags end where their objects end, so that they stay in the picture.
     const { width, height } = this.masks;
     const isRight = box.left + box.right > width;
-    tag.style.setProperty(isRight ? "right" : "left", percent(isRight ? width - box.right : box.left, width));
+    if (isRight) tag.style.right = percent(width - box.right, width);
+    else tag.style.left = percent(box.left, width);
     tag.style.setProperty("--top", percent(box.top, height));
     return tag;
   }

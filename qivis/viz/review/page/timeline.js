@@ -72,6 +72,8 @@ class Timeline {
 
   /** `focus` and `selected`: sets of tracks; an empty focus is on all. */
   update(frame, focus, selected) {
+    this.frame = frame;
+    this.focus = focus;
     this.root.style.setProperty("--at", (frame + 0.5) / this.clip.length);
     this.ruler.setAttribute("aria-valuenow", frame);
     this.ruler.setAttribute("aria-valuetext", `frame ${frame} of ${this.clip.length - 1}`);
@@ -90,7 +92,7 @@ class Timeline {
     rows[0]?.scrollIntoView({ block: "nearest" });
   }
 
-  /** Drags move through the clip. A click on a bar also isolates, and a second one there ends it. */
+  /** Drags and clicks move through the clip; a click on a bar also isolates its track. */
   followPointer() {
     let start = null; // of the gesture: {x, lane, frame before}
     this.root.addEventListener("pointerdown", (event) => {
@@ -113,14 +115,16 @@ class Timeline {
     });
   }
 
+  /** On the bar of a track that is isolated already, only a click on the playhead releases it. */
   click(frame, lane) {
+    const reach = Math.ceil((Timeline.CLICK / this.ruler.clientWidth) * this.clip.length);
+    const isElsewhere = Math.abs(frame - this.frame) > reach;
     this.actions.seek(frame);
-    if (lane && this.isOnBar(lane.track, frame)) this.actions.isolate(lane.track);
+    if (!lane || !this.isSeenNear(lane.track, frame, reach)) return;
+    if (!(this.focus.has(lane.track) && isElsewhere)) this.actions.isolate(lane.track);
   }
 
-  /** Whether the track is seen within the pixels of a click. */
-  isOnBar(track, frame) {
-    const reach = Math.ceil((Timeline.CLICK / this.ruler.clientWidth) * this.clip.length);
+  isSeenNear(track, frame, reach) {
     for (let near = frame - reach; near <= frame + reach; near++) {
       if (this.clip.maskOf(track, near)) return true;
     }
@@ -142,7 +146,8 @@ function bars(track, length) {
   drawing.setAttribute("preserveAspectRatio", "none");
   drawing.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(space, "path");
-  path.setAttribute("d", seenSpans(track).map(([from, to]) => `M${from} 0H${to}V1H${from}z`).join(""));
+  const outlines = seenSpans(track).map(([from, to]) => `M${from} 0H${to}V1H${from}z`);
+  path.setAttribute("d", outlines.join(""));
   drawing.append(path);
   return drawing;
 }
