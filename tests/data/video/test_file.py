@@ -21,6 +21,8 @@ from qivis.errors import VideoError
 from .conftest import FPS, SIZE, MakeClip, NumberOf, paint
 
 OPEN_GOP = {"x265-params": "open-gop=1:keyint=12:bframes=4:b-adapt=0:log-level=none"}
+REORDERED = {"x264-params": "keyint=12:bframes=2:b-adapt=0:b-pyramid=none:scenecut=0"}
+HIDDEN = {"auto-alt-ref": "1", "lag-in-frames": "16", "cpu-used": "8"}
 FINE = {"qmin": "1", "qmax": "2"}
 KINDS = {
     "plain": ("clip.mp4", {}),
@@ -33,6 +35,8 @@ KINDS = {
     "transport stream": ("clip.ts", {"options": {"x264-params": "keyint=12:scenecut=0"}}),
     "flash": ("clip.flv", {}),
     "vp9": ("clip.webm", {"codec": "libvpx-vp9", "options": {"cpu-used": "8"}}),
+    "h264 in avi": ("clip.avi", {"options": REORDERED}),
+    "vp8 with hidden frames": ("clip.webm", {"codec": "libvpx", "options": HIDDEN}),
     "av1": ("clip.mkv", {"codec": "libsvtav1", "options": {"preset": "12"}}),
     "no times": ("clip.h264", {}),
     "leading dash": ("-clip.mp4", {}),

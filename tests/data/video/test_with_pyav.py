@@ -67,6 +67,30 @@ def test_a_broken_last_packet_is_not_passed_over_in_silence(
     assert num_frames(path, is_patient=True) == 39
 
 
+def test_a_packet_that_is_not_to_be_seen_is_no_loss_for_the_patient(
+    make_clip: MakeClip, number_of: NumberOf
+) -> None:
+    path = make_clip("clip.webm", codec="libvpx", options={"cpu-used": "8"})
+    with open_container(path) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    # VP8's flag to show a frame, in that of a frame on which the next ones depend.
+    hidden = bytes([packets[10][0] & ~0x10]) + packets[10][1:]
+    path.write_bytes(path.read_bytes().replace(packets[10], hidden))
+    indices = list[int]()
+    with (
+        decoder_of(path, is_patient=False) as decoder,
+        pytest.raises(DecoderStoppedError, match="some packets gave no picture"),
+    ):
+        indices.extend(frame.index for frame in decoder.frames())
+    assert indices == list(range(10))
+    with decoder_of(path, is_patient=True) as decoder:
+        frames = list(decoder.frames())
+    assert [number_of(frame.image) for frame in frames] == [i for i in range(40) if i != 10]
+    assert [frame.index for frame in frames] == list(range(39))
+    assert frames[10].seconds == pytest.approx(11 / FPS)
+    assert decoder.lost == []
+
+
 @pytest.mark.parametrize("percent", [50, 60, 70, 80, 90])
 def test_whoever_does_not_complain_has_given_all(make_clip: MakeClip, percent: int) -> None:
     # What threads are still decoding when an incomplete last packet fails gets lost silently.
