@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +32,7 @@ class Summary:
     task: everything that the results depend on, with which a run is made again: the clip's size
         and date, the checksum of the weights, all settings.
     versions: of the software.
+    edits: made by hand since then, each as in a command line.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Summary:
     categories: Sequence[dict[str, Any]]
     task: dict[str, Any]
     versions: dict[str, str]
+    edits: Sequence[str] = ()
 
 
 def summarize(
@@ -64,13 +66,18 @@ def summarize(
         frames=len(clip.times),
         lost_frames=[index for index, time in enumerate(clip.times) if time is None],
         tracks=len(clip.tracks),
-        longest=max((track.num_seen for track in clip.tracks), default=0),
+        longest=_longest(clip),
         run_seconds=round(run_seconds, 3),
         device=device,
         categories=[{"id": category.id, "name": category.name} for category in clip.categories],
         task=task,
         versions=software_versions(),
     )
+
+
+def with_tracks(summary: Summary, clip: TrackedClip, edits: Sequence[str]) -> Summary:
+    """The summary of a run after edits that have made `clip` of its tracks."""
+    return replace(summary, tracks=len(clip.tracks), longest=_longest(clip), edits=list(edits))
 
 
 def software_versions() -> dict[str, str]:
@@ -102,6 +109,10 @@ def read_run(folder: Path) -> tuple[Summary, TrackedClip]:
             "finished run, as qivis-infer makes it"
         ) from error
     return summary, read_tracks(folder / TRACKS, size, fps, summary.frames, categories)
+
+
+def _longest(clip: TrackedClip) -> int:
+    return max((track.num_seen for track in clip.tracks), default=0)
 
 
 def _version(package: str) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from qivis.errors import DataError
 from qivis.export.tracks_json import write_tracks
 from qivis.inference.run_folder import SUMMARY, TRACKS
-from qivis.inference.summary import read_run, summarize, write_summary
+from qivis.inference.summary import read_run, summarize, with_tracks, write_summary
 from qivis.ops import rle
 from qivis.structures import Categories, Category, Track, TrackedClip, View
 
@@ -44,6 +45,25 @@ def test_the_summary_says_what_came_of_it_and_what_it_depends_on(folder):
     assert content["task"] == TASK
     assert content["versions"]["torch"] == torch.__version__
     assert content["categories"] == [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}]
+
+
+def test_after_edits_it_says_which_and_what_came_of_them(folder, clip):
+    before, _ = read_run(folder)
+    assert list(before.edits) == []
+    edited = replace(clip, tracks=clip.tracks[1:])
+    write_summary(with_tracks(before, edited, ["--drop 0"]), folder)
+    write_tracks(edited, folder / TRACKS)
+    after, found = read_run(folder)
+    assert (after.tracks, after.longest, after.edits) == (1, 1, ["--drop 0"])
+    assert found == edited
+    assert replace(after, tracks=2, longest=2, edits=before.edits) == before
+
+
+def test_a_summary_of_an_earlier_version_tells_of_no_edits(folder):
+    content = json.loads((folder / SUMMARY).read_text())
+    del content["edits"]
+    (folder / SUMMARY).write_text(json.dumps(content))
+    assert read_run(folder)[0].edits == ()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"source": 1}'])
