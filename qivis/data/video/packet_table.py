@@ -21,6 +21,8 @@ from qivis.errors import VideoError
 
 # decord can begin in the middle of what is made for broadcast (MPEG-TS and -PS), unnoticed.
 CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm", "avi"})
+# They have packets that are not shown, and decord does not notice before the end.
+HIDING = frozenset({"vp8", "mpeg4"})
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def read_packet_table(path: Path) -> PacketTable:
 
     Raises:
         DecoderStoppedError: if a decoder that seeks would number or decode the frames wrongly:
-            another kind of container, an end that is cut off, packets that are not shown (edit
-            lists), lack a time or share one, or key frames that are followed by frames from
-            before them (open groups of pictures).
+            another kind of container or codec, an end that is cut off, packets that are not
+            shown (edit lists), lack a time or share one, or key frames that are followed by
+            frames from before them (open groups of pictures).
     """
     ticks, key_ticks = list[int](), list[int]()
     try:
@@ -71,6 +73,8 @@ def read_packet_table(path: Path) -> PacketTable:
 def _check_container(container: InputContainer, stream: VideoStream) -> None:
     if CONTAINERS.isdisjoint(container.format.name.split(",")):
         raise DecoderStoppedError(f"a container of the kind {container.format.name}")
+    if stream.codec_context.name in HIDING:
+        raise DecoderStoppedError(f"{stream.codec_context.name}, which can hide packets")
     if not has_times(container, stream):
         raise DecoderStoppedError("a container that does not say when frames are shown")
     if cut_off(container, stream):

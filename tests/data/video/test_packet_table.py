@@ -40,8 +40,9 @@ OPEN_GOP = {"x265-params": "open-gop=1:keyint=12:bframes=4:b-adapt=0:log-level=n
         ("clip.mp4", {"edit": cut_off_ten}, "not to be shown"),
         ("clip.mkv", {"codec": "libx265", "options": OPEN_GOP}, "precede their key frame"),
         ("clip.avi", {}, "does not say when frames are shown"),
+        ("clip.webm", {"codec": "libvpx", "options": {"cpu-used": "8"}}, "can hide packets"),
     ],
-    ids=["transport stream", "edit list", "open groups", "h264 in avi"],
+    ids=["transport stream", "edit list", "open groups", "h264 in avi", "vp8"],
 )
 def test_what_seeking_gets_wrong_is_refused(
     make_clip: MakeClip, name: str, how: dict[str, Any], reason: str
