@@ -2,6 +2,6 @@
 
 from qivis.viz.review.moments import Moment, suspicious_moments
 from qivis.viz.review.page import write_review
-from qivis.viz.review.proxy import proxy_size, shrink
+from qivis.viz.review.proxy import proxy_size, shrink, write_proxy
 
-__all__ = ["Moment", "proxy_size", "shrink", "suspicious_moments", "write_review"]
+__all__ = ["Moment", "proxy_size", "shrink", "suspicious_moments", "write_proxy", "write_review"]

@@ -42,7 +42,7 @@ def write_review(clip: TrackedClip, name: str, video: Path, path: Path) -> None:
         clip: what was found in it.
         name: of the clip, for the heading.
         video: an H.264 mp4 with one picture for each frame that could be decoded, in order, of
-            any size; see `proxy.py`.
+            any size; see `write_proxy`.
         path: of the page. Its folder is the run that the edits made on the page will name.
 
     Raises:

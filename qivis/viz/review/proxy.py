@@ -1,14 +1,38 @@
-"""The video that a review page shows: the frames of the clip, small and without anything drawn.
+"""The video that a review page shows: the frames of the clip, small and without anything drawn."""
 
-It is written by `VideoWriter`, one picture for each frame that could be decoded, with its time.
-"""
+from collections.abc import Iterable
+from itertools import takewhile
+from pathlib import Path
 
 import numpy as np
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from qivis.structures import Frame, TrackedClip
+from qivis.viz.writer import VideoWriter
+
 LONGEST_SIDE = 640  # pixels; enough to tell objects apart, and a tenth of the bytes of full HD
+
+
+def write_proxy(frames: Iterable[Frame], clip: TrackedClip, path: Path) -> None:
+    """Write a clip's video for its review page, one picture for each frame that it knows.
+
+    Args:
+        frames: of the clip, in order, with its indices; what comes after its end is not asked for,
+            and what was lost when it was made is left out.
+        clip: what was found in them.
+        path: of the mp4.
+
+    Raises:
+        DataError: if nothing can be written there, or there is no frame.
+    """
+    size = proxy_size(clip.size)
+    with VideoWriter(path, size, clip.fps) as writer:
+        for frame in takewhile(lambda frame: frame.index < len(clip.times), frames):
+            seconds = clip.times[frame.index]
+            if seconds is not None:
+                writer.write(shrink(frame.image, size), seconds)
 
 
 def proxy_size(size: tuple[int, int]) -> tuple[int, int]:
