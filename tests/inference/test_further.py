@@ -1,0 +1,37 @@
+import pytest
+
+from qivis.data.video import open_video
+from qivis.errors import DataError
+from qivis.inference.command import main
+from qivis.inference.further import REVIEW, write_further
+
+
+@pytest.fixture
+def clip(shapes):
+    return shapes / "clip.mp4"
+
+
+@pytest.fixture
+def folder(clip, tiny_weights, tmp_path):
+    options = ["--weights", str(tiny_weights), "--score", "0", "--save", "--out", str(tmp_path)]
+    assert main([str(clip), *options]) == 0
+    return tmp_path / "clip"
+
+
+def test_exports_and_the_page_are_made_of_what_the_run_has_left(folder, clip):
+    before = {path.name for path in folder.iterdir()}
+    with open_video(clip) as reader:
+        write_further(folder, ["csv", "cutouts"], reader.frames, review=True)
+    assert {path.name for path in folder.iterdir()} - before == {"tracks.csv", "cutouts", REVIEW}
+    assert (folder / REVIEW).read_text().startswith("<!doctype html>")
+
+
+def test_the_page_is_made_where_it_is_asked_for(folder, clip):
+    with open_video(clip) as reader:
+        write_further(folder, [], reader.frames, review=False)
+    assert not (folder / REVIEW).exists()
+
+
+def test_a_folder_without_a_run_is_named(tmp_path, clip):
+    with open_video(clip) as reader, pytest.raises(DataError, match=r"summary\.json"):
+        write_further(tmp_path, ["csv"], reader.frames, review=False)
