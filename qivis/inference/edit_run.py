@@ -1,0 +1,163 @@
+"""Edits of a finished run: its files are made anew from the corrected tracks, without the network.
+
+An edit counts as a whole or not at all. Before anything is changed, the tracks and the summary are
+put aside in a folder that goes away when all is done; where it is found, an edit was cut short, and
+the next one starts from what is in it.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from qivis.errors import DataError, QivisError
+from qivis.export.formats import EXPORTS
+from qivis.export.tracks_json import write_tracks
+from qivis.files import atomic_folder, atomic_path
+from qivis.inference.clip_again import frames_again
+from qivis.inference.edits import Edit
+from qivis.inference.further import REVIEW, write_further
+from qivis.inference.redraw import redraw
+from qivis.inference.run_folder import OVERLAY, SUMMARY, TRACKS, UNFINISHED
+from qivis.inference.summary import Summary, read_run, with_tracks, write_summary
+from qivis.structures import Frame, TrackedClip
+
+ORIGINAL_TRACKS, ORIGINAL_OVERLAY = "tracks.original.json", "overlay.original.mp4"
+BEFORE = ".before_edit"  # the folder of what was there before an edit that is not finished
+
+Progress = Callable[[Iterable[Frame]], Iterable[Frame]]
+
+log = logging.getLogger(__name__)
+
+
+def edit_run(folder: Path, edits: Sequence[Edit], progress: Progress = iter) -> list[str]:
+    """Correct the tracks of a run, and make its overlay, exports and review page anew.
+
+    The tracks and the overlay of the run itself are kept under names of their own. What cannot be
+    made anew is removed, with a warning that says why: it would tell of tracks that are no more.
+
+    Args:
+        folder: of a finished run.
+        edits: one after the other; without any, only the files are made anew.
+        progress: wraps the frames that are drawn, to show how far it is.
+
+    Returns:
+        A line for each edit that says what was done.
+
+    Raises:
+        ConfigError: if an edit makes no sense; nothing has changed then.
+        DataError: if the folder holds no finished run, or cannot be written to.
+    """
+    summary, clip = _state(folder)
+    said = []
+    for edit in edits:
+        clip, line = edit.apply(clip)
+        said.append(line)
+    overlay, original = folder / OVERLAY, folder / ORIGINAL_OVERLAY
+    with _as_a_whole(folder):
+        if not summary.edits:
+            _keep(folder / TRACKS, folder / ORIGINAL_TRACKS)
+            _keep(overlay, original)
+        write_tracks(clip, folder / TRACKS)
+        after = with_tracks(summary, clip, [*summary.edits, *(edit.text for edit in edits)])
+        write_summary(after, folder)
+        if overlay.exists() or original.exists():
+            _make_anew(overlay, partial(_draw, after, clip, folder, progress))
+        _write_further_anew(folder, after)
+    return said
+
+
+def undo_edits(folder: Path, progress: Progress = iter) -> None:
+    """Give a run its own tracks and overlay back, and make exports and review page anew.
+
+    Args:
+        folder: of the run.
+        progress: wraps the frames that are drawn, if the overlay of the run is not there any more.
+
+    Raises:
+        DataError: if the folder holds no finished run, the run was never edited, or nothing can be
+            written there.
+    """
+    summary, _ = _state(folder)
+    tracks, overlay = folder / ORIGINAL_TRACKS, folder / ORIGINAL_OVERLAY
+    if not tracks.is_file():
+        raise DataError(f"{folder}: has no edits that could be undone (no {ORIGINAL_TRACKS})")
+    with _as_a_whole(folder):
+        _copy(tracks, folder / TRACKS)
+        clip = read_run(folder)[1]
+        after = with_tracks(summary, clip, [])
+        write_summary(after, folder)
+        if overlay.is_file():
+            _copy(overlay, folder / OVERLAY)
+        elif (folder / OVERLAY).exists():
+            _make_anew(folder / OVERLAY, partial(_draw, after, clip, folder, progress))
+        _write_further_anew(folder, after)
+    for original in (overlay, tracks):
+        original.unlink(missing_ok=True)
+
+
+def _state(folder: Path) -> tuple[Summary, TrackedClip]:
+    """What an edit starts from."""
+    if (folder / UNFINISHED).exists():
+        raise DataError(f"{folder}: this run is not finished; qivis-infer --resume finishes it")
+    if not (folder / BEFORE).exists():
+        return read_run(folder)
+    log.warning("%s: an edit was cut short; this starts from the tracks before it", folder)
+    return read_run(folder / BEFORE)
+
+
+@contextmanager
+def _as_a_whole(folder: Path) -> Iterator[None]:
+    """Leaves behind what was there before, unless the block ends well."""
+    before = folder / BEFORE
+    if not before.exists():
+        with atomic_folder(before) as partial_folder:
+            for name in (TRACKS, SUMMARY):
+                shutil.copyfile(folder / name, partial_folder / name)
+    yield
+    done = before.with_suffix(".old")  # half of it would be taken for an edit that was cut short
+    shutil.rmtree(done, ignore_errors=True)
+    before.rename(done)
+    shutil.rmtree(done)
+
+
+def _keep(path: Path, original: Path) -> None:
+    if path.exists() and not original.exists():
+        _copy(path, original)
+
+
+def _copy(path: Path, to: Path) -> None:
+    """Whole or not at all."""
+    with atomic_path(to) as unfinished:
+        shutil.copyfile(path, unfinished)
+
+
+def _draw(summary: Summary, clip: TrackedClip, folder: Path, progress: Progress) -> None:
+    source = Path(summary.task["source"])
+    sound = source if source.is_file() else None
+    redraw(clip, progress(frames_again(summary)), folder / OVERLAY, sound, folder / BEFORE)
+
+
+def _write_further_anew(folder: Path, summary: Summary) -> None:
+    """The exports and the review page, those that are there."""
+    frames = partial(frames_again, summary)
+    for name, export in EXPORTS.items():
+        path = folder / export.file_name
+        if path.exists():
+            _make_anew(path, partial(write_further, folder, [name], frames, review=False))
+    if (folder / REVIEW).exists():
+        _make_anew(folder / REVIEW, partial(write_further, folder, [], frames, review=True))
+
+
+def _make_anew(path: Path, make: Callable[[], None]) -> None:
+    """Replace a file or folder, or else remove it: what it tells is not so any more."""
+    try:
+        make()
+    except QivisError as error:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        log.warning("%s: removed, for it cannot be made anew: %s", path, error)
