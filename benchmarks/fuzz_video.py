@@ -102,7 +102,7 @@ def make_clips(folder: Path) -> Iterator[Path]:
             print(f"no encoder {codec}")
             continue
         path = folder / name
-        mux = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+        mux = {"fflags": "bitexact"} | ({"movflags": "faststart"} if path.suffix == ".mp4" else {})
         with av.open(str(path), "w", options=mux) as container:
             stream: Any = container.add_stream(codec, rate=FPS, options=options)
             stream.height, stream.width = SIZE

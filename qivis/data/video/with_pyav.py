@@ -113,6 +113,8 @@ class PyavDecoder:
         first: VideoFrame | None = None
         for picture in self.pictures():
             first = first or picture
+            if picture.is_corrupt and not self._is_patient:
+                raise DecoderStoppedError("a picture is damaged")
             index = self._numbering.place(self._tick(picture))
             self._insist_on_all()
             seconds = self._seconds(picture, index)
@@ -130,8 +132,7 @@ class PyavDecoder:
             tick = self._tick(packet)
             if packet.size > 0 and not packet.is_discard:
                 self._numbering.expect(tick)
-                if packet.is_corrupt:
-                    self._numbering.suspect(tick)
+                self._look_for_damage(packet, tick)
             try:
                 yield from packet.decode()
             except av.FFmpegError as error:
@@ -156,6 +157,13 @@ class PyavDecoder:
                 broken_reads += 1
             else:
                 return
+
+    def _look_for_damage(self, packet: "Packet[VideoStream]", tick: int | None) -> None:
+        """What several threads make of a damaged packet is not the same every time."""
+        if packet.is_corrupt:
+            if not self._is_patient:
+                raise DecoderStoppedError("a packet is damaged")
+            self._numbering.suspect(tick)
 
     def _skip(self, error: BaseException) -> None:
         if not self._is_patient:

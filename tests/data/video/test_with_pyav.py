@@ -58,6 +58,23 @@ def test_damage_stops_the_impatient_and_is_skipped_by_the_patient(
         assert decoder.last_error == "Invalid data found when processing input"
 
 
+def test_a_hole_in_a_stream_stops_the_impatient(make_clip: MakeClip, number_of: NumberOf) -> None:
+    path = make_clip("clip.ts", options={"x264-params": "keyint=8:scenecut=0"})
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 376 * 188  # transport streams are made of packets of 188 bytes
+    content[middle : middle + 10 * 188] = bytes(10 * 188)
+    path.write_bytes(content)
+    with (
+        decoder_of(path, is_patient=False) as decoder,
+        pytest.raises(DecoderStoppedError, match="a packet is damaged"),
+    ):
+        list(decoder.frames())
+    with decoder_of(path, is_patient=True) as decoder:
+        shown = [number_of(frame.image) for frame in decoder.frames()]
+    assert shown[:10] == list(range(10))
+    assert shown[-8:] == list(range(32, 40))
+
+
 def test_a_broken_last_packet_is_not_passed_over_in_silence(
     damaged_clip: MakeClip,
 ) -> None:
