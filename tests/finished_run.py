@@ -18,6 +18,7 @@ from qivis.structures import Categories, Category, Track, TrackedClip, View
 
 SIZE = (96, 128)  # (H, W)
 GREY = 120  # of the clip
+RATE = 8000  # of its sound
 FRAMES = 8
 TIMES = (0.0, 0.04, 0.08, 0.12, 0.2, 0.28, 0.36, 0.44)  # from the middle on at half the rate
 CATEGORIES = Categories((Category(1, "person"), Category(18, "dog")))
@@ -26,11 +27,17 @@ SEEN = {0: (LEFT, range(8)), 3: (RIGHT, range(4)), 7: (RIGHT, range(4, 8))}
 
 
 def write_clip(path: Path, frames: int = FRAMES) -> Path:
-    """Grey pictures at uneven times."""
+    """Grey pictures at uneven times, and silence."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=25)
         video.width, video.height, video.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
+        audio = container.add_stream("pcm_s16le", rate=RATE)
+        audio.layout = "mono"
+        silence = np.zeros((1, RATE // 2), np.int16)
+        sound = av.AudioFrame.from_ndarray(silence, format="s16", layout="mono")
+        sound.sample_rate, sound.pts = RATE, 0
+        container.mux(audio.encode(sound))
         for seconds in TIMES[:frames]:
             picture = np.full((*SIZE, 3), GREY, np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -63,7 +70,7 @@ def make_run(folder: Path) -> Path:
     write_summary(summary, run)
     scratch = folder / "scratch"
     scratch.mkdir()
-    redraw(clip, frames_again(summary), run / OVERLAY, None, scratch)
+    redraw(clip, frames_again(summary), run / OVERLAY, source, scratch)
     return run
 
 
@@ -77,6 +84,13 @@ def times(video: Path) -> list[float | None]:
     """Seconds of all pictures."""
     with av.open(str(video)) as container:
         return [frame.time for frame in container.decode(video=0)]
+
+
+def seconds_of_sound(video: Path) -> float:
+    """Whole length of what can be heard; 0 without a sound."""
+    with av.open(str(video)) as container:
+        frames = container.decode(audio=0) if container.streams.audio else ()
+        return sum(frame.samples / frame.sample_rate for frame in frames)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

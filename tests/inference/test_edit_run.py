@@ -27,7 +27,7 @@ from qivis.inference.further import REVIEW, write_further
 from qivis.inference.run_folder import OVERLAY, TRACKS, UNFINISHED
 from qivis.inference.summary import read_run
 from qivis.viz import color
-from tests.finished_run import GREY, contents, make_run, pictures, times
+from tests.finished_run import GREY, contents, make_run, pictures, seconds_of_sound, times
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "qivis" / "assets" / "demo.mp4"
@@ -92,7 +92,7 @@ def test_tracks_and_summary_tell_of_the_edits(run):
     assert summary.edits == ["--merge 3,7", "--rename 3=dog"]
 
 
-def test_the_overlay_shows_the_edits_at_the_same_times(run):
+def test_the_overlay_shows_the_edits_at_the_same_times_with_the_same_sound(run):
     before = pictures(run / OVERLAY)
     before_times = times(run / OVERLAY)
     edit_run(run, [MERGE, DROP])
@@ -101,6 +101,7 @@ def test_the_overlay_shows_the_edits_at_the_same_times(run):
     assert shows(after[6], RIGHT, 3)
     assert after[6][82, 28] == pytest.approx(GREY, abs=8)  # 0 was there
     assert times(run / OVERLAY) == before_times
+    assert seconds_of_sound(run / OVERLAY) == pytest.approx(0.5, abs=0.2)
     assert pictures(run / ORIGINAL_OVERLAY)[6] == pytest.approx(before[6])
 
 
@@ -155,6 +156,13 @@ def test_undoing_draws_the_overlay_if_the_original_is_gone(run):
     (run / ORIGINAL_OVERLAY).unlink()
     undo_edits(run)
     assert shows(pictures(run / OVERLAY)[6], RIGHT, 7)
+
+
+def test_an_overlay_that_was_edited_is_never_taken_for_the_original(run):
+    edit_run(run, [MERGE])
+    (run / ORIGINAL_OVERLAY).unlink()
+    edit_run(run, [DROP])
+    assert not (run / ORIGINAL_OVERLAY).exists()
 
 
 def test_what_was_not_edited_cannot_be_undone(run):
