@@ -4,7 +4,7 @@
 
 Makes a clip with each encoder that PyAV brings, damages copies of them (cut off, bits flipped in
 the header or in the body, a run of zeros) and reads each in a process of its own. It is a failure
-if that process dies, gives no sign of life for 10 s, raises anything but VideoError, or breaks
+if that process dies, gives no sign of life for 12 s, raises anything but VideoError, or breaks
 what `FrameSource` promises: every index once, as a frame or as lost, times that grow, one size.
 It is also a failure if decoders do not agree on which frames there are.
 
@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from qivis.data.video import open_video
 from qivis.errors import VideoError
 
-LIMIT = 10.0  # seconds without a frame
+LIMIT = 12.0  # seconds without a frame; a hanging decord is given up after 10
 NUM_FRAMES, FPS = 48, 25
 SIZE = (180, 320)
 HEADER = 2048  # bytes; headers of these clips are at the front
