@@ -53,9 +53,20 @@ function describe(edit) {
   }
 }
 
+// The command makes edits one after the other. On the page, ids mean the tracks that it shows: no
+// edit may take away an id that a later one names, so merges come last.
+const ORDER = ["split", "rename", "drop", "merge"];
+
+/** Edits in an order in which each finds its tracks; of one track, the latest part is cut first. */
+function inOrder(edits) {
+  const rank = ({ kind }) => ORDER.indexOf(kind);
+  const later = (one, other) => (other.frame ?? 0) - (one.frame ?? 0);
+  return [...edits].sort((one, other) => rank(one) - rank(other) || later(one, other));
+}
+
 /** The command that makes the edits to the results in the folder `run`. */
 function composeCommand(run, edits) {
-  const words = edits.flatMap((edit) => [`--${edit.kind}`, argument(edit)]);
+  const words = inOrder(edits).flatMap((edit) => [`--${edit.kind}`, argument(edit)]);
   const folder = run.startsWith("-") ? `./${run}` : run;
   return ["python", "tools/edit_tracks.py", folder, ...words].map(quoted).join(" ");
 }
