@@ -49,7 +49,9 @@ def is_finished(folder: Path) -> bool:
 
 
 def finish(folder: Path) -> None:
-    """The results are there; what would have been needed to go on is not needed any more."""
+    """The results are there: nothing is left of what was needed to go on, nor of what was killed."""
+    for rest in folder.glob(".*.part"):
+        rest.unlink()
     shutil.rmtree(folder / UNFINISHED)
 
 

@@ -45,6 +45,13 @@ def test_a_run_is_finished_when_its_summary_is_there_and_its_journal_is_gone(tmp
     assert is_finished(folder)
 
 
+def test_a_finished_run_has_no_rests_of_one_that_was_killed_while_writing(tmp_path):
+    folder = begin(tmp_path / "clip")
+    (folder / ".overlay.mp4.x1.part").touch()
+    complete(folder)
+    assert [path.name for path in folder.iterdir()] == [SUMMARY]
+
+
 def test_a_run_that_was_cut_short_is_taken_up_again(tmp_path):
     folder = begin(tmp_path / "clip")
     assert begin(tmp_path / "clip", resume=True) == folder
