@@ -49,7 +49,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def finish(folder: Path) -> None:
-    """The results are there: nothing is left of what was needed to go on, nor of what was killed."""
+    """The results are there: what was needed to go on is removed, and what a kill has left."""
     for rest in folder.glob(".*.part"):
         rest.unlink()
     shutil.rmtree(folder / UNFINISHED)

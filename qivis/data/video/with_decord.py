@@ -25,9 +25,9 @@ from qivis.data.video.with_pyav import Probe
 from qivis.structures import Frame
 
 CHUNK_FRAMES = 32
-CHUNK_BYTES = 128 * 2**20
+CHUNK_BYTES = 64 * 2**20
 CHUNK_SECONDS = 10.0  # a chunk takes a tenth of this even if the clip is large and the CPU busy
-READ_AHEAD_BYTES = 256 * 2**20  # without a fence, at most this much of the clip lies ahead
+READ_AHEAD_BYTES = 128 * 2**20  # without a fence, at most this much of the clip lies ahead
 MAX_REDECODING = 1.0  # from there on PyAV, which decodes each frame once, is faster
 THREADS = 2
 NO_SUBSTITUTES = 1e-9  # share of frames that decord may replace by copies of others; 0 is "all"
