@@ -105,7 +105,8 @@ def choose_locations(
         (B, Q) int64, indices of locations.
     """
     scores = dense.logits.sigmoid().amax(dim=-1)
-    grids = scores.new_tensor([[w, h] for h, w in sizes])
+    # A tensor of sizes, which an exported graph has for an input, does as well.
+    grids = torch.as_tensor(sizes, dtype=scores.dtype, device=scores.device).flip(-1)
     inside = (dense.centres < grids[:, None]).all(dim=-1)
     scores = scores.where(inside, -1.0)  # so that even suppressed locations go before the padding
     best, candidates = scores.topk(min(max(CANDIDATES, num_queries), scores.shape[1]))

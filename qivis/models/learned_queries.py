@@ -30,8 +30,10 @@ class LearnedQueries(nn.Module):
             pyramid: not looked at; featurized queries, called the same way, do.
             sizes: B of (h, w); boxes are shares of the image without its padding.
         """
-        grids = self.boxes.weight.new_tensor([[w, h, w, h] for h, w in sizes])
+        shares = self.boxes.weight
+        # A tensor of sizes, which an exported graph has for an input, does as well.
+        grids = torch.as_tensor(sizes, dtype=shares.dtype, device=shares.device).flip(-1)
         return InitialQueries(
-            boxes=cxcywh_to_xyxy(self.boxes.weight) * grids[:, None],
+            boxes=cxcywh_to_xyxy(shares) * grids.repeat(1, 2)[:, None],
             queries=self.features.weight.expand(len(sizes), -1, -1),
         )

@@ -107,9 +107,5 @@ class QueryInst(nn.Module):
 
 def _flat(matches: Sequence[Match]) -> tuple[Tensor, Tensor]:
     """Of B images' matched queries, P in all: the image of each, and its row there; both (P,)."""
-    chosen = torch.cat([match.queries for match in matches])
-    counts = torch.tensor([len(match.queries) for match in matches], device=chosen.device)
-    images = torch.arange(len(matches), device=chosen.device).repeat_interleave(
-        counts, output_size=len(chosen)
-    )
-    return images, chosen
+    images = [torch.full_like(match.queries, image) for image, match in enumerate(matches)]
+    return torch.cat(images), torch.cat([match.queries for match in matches])

@@ -39,10 +39,7 @@ def best_pairs(
     Returns:
         B entries.
     """
-    last = prediction.stages[-1]
-    scores = last.logits.float().sigmoid()
-    for logits in prediction.initial.proposed:
-        scores = (scores * logits.float().sigmoid()).sqrt()
+    last, scores = prediction.stages[-1], pair_scores(prediction)
     num_classes = scores.shape[-1]
     is_featurized = bool(prediction.initial.proposed)
     chosen = []
@@ -58,6 +55,14 @@ def best_pairs(
             queries, labels, best = queries[rows], labels[rows], best[rows]
         chosen.append(Pairs(queries, labels, best))
     return chosen
+
+
+def pair_scores(prediction: Prediction) -> Tensor:
+    """(B, Q, K) in [0, 1]: how sure the last stage is, and the dense head where there is one."""
+    scores = prediction.stages[-1].logits.float().sigmoid()
+    for logits in prediction.initial.proposed:
+        scores = (scores * logits.float().sigmoid()).sqrt()
+    return scores
 
 
 def judge_masks(pairs: Pairs, masks: Tensor, score_threshold: float) -> tuple[Pairs, Tensor]:

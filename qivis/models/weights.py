@@ -84,14 +84,7 @@ def save_weights(path: Path, model: QueryInst, header: WeightsHeader, dtype: tor
         for name, tensor in model.state_dict().items()
         if not (header.inference_only and _is_training_head(name, len(model.mask_heads)))
     }
-    content = {
-        "model": to_dict(header.model),
-        "input": to_dict(header.input),
-        "tracking": to_dict(header.tracking),
-        "categories": [{"id": c.id, "name": c.name} for c in header.categories],
-        "inference_only": header.inference_only,
-    }
-    write_atomically(path, save(tensors, metadata={HEADER_KEY: json.dumps(content)}))
+    write_atomically(path, save(tensors, metadata={HEADER_KEY: header_text(header)}))
 
 
 def load_weights(path: Path) -> tuple[QueryInst, WeightsHeader]:
@@ -108,6 +101,34 @@ def load_weights(path: Path) -> tuple[QueryInst, WeightsHeader]:
         tensors = {_as_only_head(name, header.model): t for name, t in tensors.items()}
     load_strictly(model, tensors, str(path))
     return model, header
+
+
+def header_text(header: WeightsHeader) -> str:
+    """The header as it is written into files, JSON."""
+    content = {
+        "model": to_dict(header.model),
+        "input": to_dict(header.input),
+        "tracking": to_dict(header.tracking),
+        "categories": [{"id": c.id, "name": c.name} for c in header.categories],
+        "inference_only": header.inference_only,
+    }
+    return json.dumps(content)
+
+
+def read_header(text: str, source: str) -> WeightsHeader:
+    """The header that a file has.
+
+    Args:
+        text: as `header_text` writes it.
+        source: the file, for messages.
+
+    Raises:
+        WeightsError: if something in it is missing, unknown, or of a wrong type.
+    """
+    try:
+        return _parse_header(json.loads(text), source)
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise WeightsError(f"{source}: its header is damaged ({error})") from error
 
 
 def load_published(model: QueryInst, state_dict: Mapping[str, Tensor]) -> None:
@@ -180,10 +201,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
             f"{path}: safetensors without a '{HEADER_KEY}' header; tools/convert_weights.py makes "
             "qivis weights of published ones"
         )
-    try:
-        return tensors, _parse_header(json.loads(metadata[HEADER_KEY]), str(path))
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise WeightsError(f"{path}: its header is damaged ({error})") from error
+    return tensors, read_header(metadata[HEADER_KEY], str(path))
 
 
 def _parse_header(content: dict[str, Any], source: str) -> WeightsHeader:
