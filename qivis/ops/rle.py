@@ -1,4 +1,7 @@
-"""Masks as COCO run lengths: the one door to pycocotools' mask functions."""
+"""Masks as COCO run lengths: the one door to pycocotools' mask functions.
+
+It reads run lengths; writing them is faster by `crops`, which looks at objects only.
+"""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -8,6 +11,9 @@ import torch
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from torch import Tensor
+
+from qivis.ops.crops import Crop, find_crops, runs_of
+from qivis.ops.run_lengths import compress
 
 
 class Rle(TypedDict):
@@ -19,18 +25,20 @@ class Rle(TypedDict):
 
 def encode(masks: Tensor) -> list[Rle]:
     """Run lengths of (N, H, W) bool masks, N of them."""
-    pixels = masks.detach().cpu().numpy().view(np.uint8)
-    number, height, width = pixels.shape
-    columns = np.zeros((number, width, height), dtype=np.uint8)
-    any_row = np.bitwise_or.reduce(pixels, axis=1)  # (N, W)
-    # Turning rows into columns is what costs, so only the columns that hold the object are turned.
-    for source, target, occupied in zip(pixels, columns, any_row, strict=True):
-        where = np.flatnonzero(occupied)
-        span = slice(where[0], where[-1] + 1) if where.size else slice(0)
-        target[span] = source[:, span].T
+    height, width = masks.shape[1:]
+    return encode_crops(find_crops(masks), (height, width))
+
+
+def encode_crops(crops: Sequence[Crop], size: tuple[int, int]) -> list[Rle]:
+    """Run lengths of N masks of which only these parts are known, and all is unset elsewhere.
+
+    Args:
+        crops: N, inside the picture.
+        size: (H, W) of the picture.
+    """
+    runs = runs_of(crops, size)
     return [
-        {"size": [height, width], "counts": rle["counts"].decode("ascii")}
-        for rle in coco_mask.encode(columns.transpose(2, 1, 0))
+        {"size": list(size), "counts": counts} for counts in compress(runs.lengths, runs.counts)
     ]
 
 

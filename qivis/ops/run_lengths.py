@@ -1,6 +1,7 @@
-"""COCO's compressed run lengths as numbers, for strings that nobody vouches for.
+"""COCO's compressed run lengths as numbers and numbers as strings, for many masks at once.
 
-pycocotools reads on in memory beyond the end of a damaged string, and takes whatever comes out.
+Reading is for strings that nobody vouches for: pycocotools reads on in memory beyond the end of a
+damaged one, and takes whatever comes out.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 FIRST = 48
 MORE, SIGN, DIGIT = 32, 16, 31
 MOST_DIGITS = 7  # pycocotools counts in 32 bits
+LIMITS = SIGN << 5 * np.arange(MOST_DIGITS - 1)  # from which on a number has one digit more
 
 
 def run_lengths(counts: str) -> NDArray[np.int64]:
@@ -43,6 +45,32 @@ def run_lengths(counts: str) -> NDArray[np.int64]:
     if (lengths < 0).any():
         raise ValueError(f"run {int(np.argmax(lengths < 0))} has a negative length")
     return lengths
+
+
+def compress(lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> list[str]:
+    """The strings of N masks.
+
+    Args:
+        lengths: (R,) run lengths, one mask after the other; of each: background, object, ...
+        counts: (N,) how many of them are of each mask.
+    """
+    first = np.cumsum(counts) - counts
+    within = np.arange(len(lengths)) - np.repeat(first, counts)
+    numbers = lengths.copy()
+    numbers[2:] -= np.where(within[2:] > 2, lengths[:-2], 0)
+    # The sign takes a bit, too: 5 bits hold -16 to 15.
+    digits = 1 + np.searchsorted(LIMITS, numbers ^ (numbers >> 63), side="right")
+    stops = np.cumsum(digits)
+    exponents = 5 * (np.arange(digits.sum()) - np.repeat(stops - digits, digits))
+    codes = (np.repeat(numbers, digits) >> exponents) & DIGIT
+    codes += FIRST + MORE
+    codes[stops - 1] -= MORE
+    text = codes.astype(np.uint8).tobytes().decode("ascii")
+    bounds = np.concatenate([[0], stops])
+    return [
+        text[begin:end]
+        for begin, end in zip(bounds[first].tolist(), bounds[first + counts].tolist(), strict=True)
+    ]
 
 
 def _sums(values: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:

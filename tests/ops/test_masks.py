@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qivis.ops.masks import crop_masks, paste_masks
+from qivis.ops.masks import crop_masks, paste_crops, paste_masks
 
 
 def by_grid_sample(probabilities: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -60,7 +60,16 @@ def test_boxes_that_hold_no_pixel_give_empty_masks(box: tuple[float, ...]) -> No
     assert not paste_masks(torch.ones(1, 4, 4), torch.tensor([box]), (8, 8)).any()
 
 
+def test_crops_are_the_pixels_inside_the_boxes() -> None:
+    boxes = torch.tensor([[2.0, 1.0, 5.0, 3.0], [-2.0, 4.0, 3.0, 9.0], [50.0, 0.0, 60.0, 8.0]])
+    first, second, outside = paste_crops(torch.ones(3, 4, 4), boxes, (6, 8))
+    assert (first.top, first.left, first.pixels.tolist()) == (1, 2, [[True] * 3] * 2)
+    assert (second.top, second.left, second.pixels.tolist()) == (4, 0, [[True] * 3] * 2)
+    assert outside.pixels.size == 0
+
+
 def test_no_masks_are_fine() -> None:
+    assert paste_crops(torch.zeros(0, 28, 28), torch.zeros(0, 4), (5, 7)) == []
     assert paste_masks(torch.zeros(0, 28, 28), torch.zeros(0, 4), (5, 7)).shape == (0, 5, 7)
 
 

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco_mask
 
 from qivis.ops import rle
+from qivis.ops.masks import paste_crops, paste_masks
 
 
 def rectangle(height, width, rows, columns):
@@ -32,6 +35,36 @@ def test_counts_run_down_the_columns_and_start_with_zeros():
 def test_encoding_a_mask_and_decoding_it_gives_it_back(mask):
     encoded = rle.encode(torch.stack([mask, ~mask]))
     assert torch.equal(rle.decode(encoded, tuple(mask.shape)), torch.stack([mask, ~mask]))
+
+
+def by_pycocotools(masks):
+    columns = np.asfortranarray(masks.permute(1, 2, 0).numpy(), dtype=np.uint8)
+    return [{**one, "counts": one["counts"].decode("ascii")} for one in coco_mask.encode(columns)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (50, 3), (33, 47), (40, 64)], ids=str)
+def test_run_lengths_of_pasted_crops_are_those_of_pasted_masks(size):
+    """Of 2000 masks, with boxes inside, partly and wholly outside, around and in turned order."""
+    generator = torch.Generator().manual_seed(size[0])
+    height, width = size
+    extent = torch.tensor([width, height, width, height])
+    boxes = (torch.rand(400, 4, generator=generator) * 2 - 0.5) * extent
+    boxes[:300] = torch.cat(
+        [boxes[:300, :2].minimum(boxes[:300, 2:]), boxes[:300, :2].maximum(boxes[:300, 2:])], dim=1
+    )
+    boxes[:50] = boxes[:50].round()
+    boxes[50:60] = extent * torch.tensor([0, 0, 1, 1])
+    boxes[60:70, 1::2] = torch.tensor([-1.0, height + 1.0])  # whole columns
+    boxes[70:90, 2:] = boxes[70:90, :2] + 1  # about a pixel
+    probabilities = torch.rand(400, 5, 5, generator=generator)
+    probabilities[::3] = probabilities[::3].sqrt()
+    probabilities[::10] = probabilities[::10].round()
+    found = rle.encode_crops(paste_crops(probabilities, boxes, size), size)
+    masks = paste_masks(probabilities, boxes, size)
+    expected = by_pycocotools(masks)
+    assert found == expected
+    assert rle.encode(masks) == expected
+    assert 40 < sum(rle.area(one) == 0 for one in found) < 360
 
 
 def test_a_mask_that_is_a_view_of_another_is_encoded_as_it_looks():

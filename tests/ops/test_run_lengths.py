@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from qivis.ops.run_lengths import run_lengths
+from qivis.ops.run_lengths import compress, run_lengths
 
 
 def compressed(lengths: list[int]) -> str:
@@ -42,6 +42,27 @@ def test_short_strings_can_be_read_by_hand(counts: str, lengths: list[int]) -> N
 )
 def test_what_pycocotools_writes_is_read(lengths: list[int]) -> None:
     assert run_lengths(compressed(lengths)).tolist() == lengths
+
+
+def test_strings_are_those_of_pycocotools() -> None:
+    edges = [5, 1000, 3, 2, 900, 1, 1024, 511, 16 * 32, 1, 16 * 32**3, 2, 1, 2**29]
+    rng = np.random.default_rng(0)
+    several = [
+        [7],
+        [0, 31],
+        edges,
+        edges[::-1],
+        [0, 3840 * 2160],
+        *((2 ** rng.integers(0, 26, 12) + rng.integers(-1, 2, 12)).tolist() for _ in range(100)),
+    ]
+    lengths = np.array([length for one in several for length in one])
+    counts = np.array([len(one) for one in several])
+    assert compress(lengths, counts) == [compressed(one) for one in several]
+
+
+def test_no_mask_is_no_string() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+    assert compress(nothing, nothing) == []
 
 
 def test_lengths_of_random_masks_add_up_to_their_areas() -> None:
