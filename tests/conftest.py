@@ -43,6 +43,41 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_graph(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A weights file, and the ONNX graph that was made of it for pictures of 64 x 96.
+
+    The network proposes its queries, has embeddings of width 12, and is not trained, but its
+    scores are far apart, so that their order does not hang on the last bits.
+    """
+    from dataclasses import replace
+
+    import torch
+
+    from qivis.config.schema import InputConfig, TrackingConfig
+    from qivis.models.onnx_export import export_onnx
+    from qivis.models.weights import WeightsHeader, save_weights
+    from qivis.structures import Categories, Category
+    from tests.tiny import FEATURIZED, spread_scores, tiny_model
+
+    # Exporting takes time: one stage will do.
+    config = replace(FEATURIZED, num_stages=1, association="dynamic_conv", embedding_width=12)
+    names = ("circle", "square", "triangle")
+    header = WeightsHeader(
+        model=config,
+        input=InputConfig(short_side=64, long_side=96),
+        tracking=TrackingConfig(birth_score=0.0, keep_score=0.0, association="embedding"),
+        categories=Categories(tuple(Category(i, name) for i, name in enumerate(names))),
+        inference_only=False,
+    )
+    folder = tmp_path_factory.mktemp("graph")
+    weights, graph = folder / "tiny.safetensors", folder / "tiny.onnx"
+    model = spread_scores(tiny_model(config))
+    save_weights(weights, model, header, torch.float32)
+    export_onnx(graph, model, header, (64, 96), detections=10)
+    return weights, graph
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """A folder with real `clips/` and `data/`, which the project does not bring along."""
     folder = os.environ.get("QIVIS_SHARED_DATA")

@@ -58,6 +58,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         help="`default` for the model that comes with the package, the name of published weights "
         "(downloaded on first use), or a weights file",
     )
+    add(
+        "--runtime",
+        choices=("torch", "onnx"),
+        help="what runs the network: torch, or onnx for ONNX Runtime on the CPU, which turns the "
+        "weights into an ONNX graph on first use (default: onnx where --weights is a file of "
+        "tools/export_onnx.py, which ends in .onnx; else torch)",
+    )
     add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")
     add(
         "--imgsz",

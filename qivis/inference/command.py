@@ -21,7 +21,7 @@ from qivis.inference.arguments import parse_args
 
 if TYPE_CHECKING:
     from qivis.data.video import FrameSource
-    from qivis.inference.predictor import Predictor
+    from qivis.inference.onnx_predictor import AnyPredictor
     from qivis.inference.run_folder import Task
     from qivis.inference.summary import Summary
 
@@ -71,7 +71,7 @@ def _segment_all(args: argparse.Namespace) -> int:
     return code
 
 
-def _segment(source: str, load: Callable[[], Predictor], args: argparse.Namespace) -> None:
+def _segment(source: str, load: Callable[[], AnyPredictor], args: argparse.Namespace) -> None:
     from qivis.data.video import open_video
     from qivis.inference.further import write_further
     from qivis.inference.run import wanted
@@ -100,7 +100,7 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     source: str,
     name: str,
     reader: FrameSource,
-    predictor: Predictor,
+    predictor: AnyPredictor,
     folder: Path,
     task: Task,
     args: argparse.Namespace,
@@ -124,7 +124,7 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     return _line(summary)
 
 
-def _load(args: argparse.Namespace) -> Predictor:
+def _load(args: argparse.Namespace) -> AnyPredictor:
     """The predictor; says what is about to run."""
     import torch
 

@@ -12,7 +12,7 @@ from qivis.errors import VideoError
 from qivis.export.tracks_json import write_tracks
 from qivis.inference.ahead import Behind
 from qivis.inference.journal import Journal
-from qivis.inference.predictor import Predictor
+from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.inference.recorder import Recorder
 from qivis.inference.run_folder import OVERLAY, TRACKS, UNFINISHED
 from qivis.inference.video import segment_frames
@@ -47,7 +47,7 @@ class Plan:
 def run_clip(
     source: str,
     reader: FrameSource,
-    predictor: Predictor,
+    predictor: AnyPredictor,
     folder: Path,
     plan: Plan,
     progress: Progress,
@@ -111,7 +111,7 @@ def _of(tracked: TrackedDetections, labels: Sequence[int] | None) -> TrackedDete
 
 
 def gather(
-    journal: Journal, info: VideoInfo, predictor: Predictor, lost: Sequence[int]
+    journal: Journal, info: VideoInfo, predictor: AnyPredictor, lost: Sequence[int]
 ) -> TrackedClip:
     """The tracks that a journal tells of.
 

@@ -10,28 +10,28 @@ from typing import Any
 
 from qivis.config import to_dict
 from qivis.errors import ConfigError
-from qivis.inference.predictor import Predictor, load_predictor
+from qivis.inference.onnx_predictor import AnyPredictor, OnnxPredictor
 from qivis.inference.run import Plan
+from qivis.inference.runtime import load_for_runtime, with_short_side
 from qivis.inference.summary import software_versions
 from qivis.models.source import find_weights
 from qivis.structures import Categories
 
 
-def load_as_asked(args: Namespace) -> Predictor:
+def load_as_asked(args: Namespace) -> AnyPredictor:
     """The predictor of a command line, which settles how pictures are seen and tracked.
 
     Raises:
         WeightsError: if the weights or the device cannot be used.
-        ConfigError: if the weights do not know a class.
+        ConfigError: if the weights do not know a class, or the runtime cannot do what is asked.
     """
-    predictor = load_predictor(args.weights, args.device, args.association)
+    predictor = load_for_runtime(args)
     labels_of(args.classes or (), predictor.categories)
     tracking, shape = predictor.tracking, predictor.input
     if args.score is not None:
         tracking = replace(tracking, birth_score=args.score)
     if args.imgsz is not None:
-        longest = round(shape.long_side * args.imgsz / shape.short_side)
-        shape = replace(shape, short_side=args.imgsz, long_side=longest)
+        shape = with_short_side(shape, args.imgsz)
     return replace(
         predictor,
         tracking=tracking,
@@ -40,13 +40,13 @@ def load_as_asked(args: Namespace) -> Predictor:
     )
 
 
-def plan_of(args: Namespace, predictor: Predictor) -> Plan:
+def plan_of(args: Namespace, predictor: AnyPredictor) -> Plan:
     """What a command line asks for of each clip."""
     labels = labels_of(args.classes, predictor.categories) if args.classes else None
     return Plan(args.stride, args.seconds, labels, "overlay" in args.save, args.batch)
 
 
-def task_of(source: str, args: Namespace, predictor: Predictor) -> dict[str, Any]:
+def task_of(source: str, args: Namespace, predictor: AnyPredictor) -> dict[str, Any]:
     """Everything that the results depend on, as JSON."""
     path = Path(source)
     stat = path.stat() if path.is_file() else None
@@ -64,6 +64,7 @@ def task_of(source: str, args: Namespace, predictor: Predictor) -> dict[str, Any
         "max_frames": args.max_frames,
         "decoder": args.decoder,
         "device": predictor.device.type,
+        "runtime": "onnx" if isinstance(predictor, OnnxPredictor) else "torch",
         "overlay": "overlay" in args.save,
         "input": to_dict(predictor.input),
         "tracking": to_dict(predictor.tracking),

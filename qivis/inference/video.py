@@ -11,7 +11,7 @@ from torch import Tensor
 from qivis.data.video import open_video
 from qivis.errors import DataError
 from qivis.inference.ahead import ahead
-from qivis.inference.predictor import Predictor
+from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.structures import Detections, Frame, TrackedDetections
 from qivis.tracking import Tracker, build_tracker
 
@@ -21,7 +21,7 @@ FRAMES_PER_CALL = 4  # enough to keep a GPU busy; a CPU sees one at a time
 
 def segment_video(
     source: str | Path | Iterable[Frame],
-    predictor: Predictor,
+    predictor: AnyPredictor,
     frames_per_call: int = FRAMES_PER_CALL,
 ) -> Iterator[tuple[Frame, TrackedDetections]]:
     """Find and name the objects of a video.

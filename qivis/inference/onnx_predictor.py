@@ -1,0 +1,202 @@
+"""An exported network with everything that it needs to be used, as `Predictor` is one.
+
+Runs on the CPU, in ONNX Runtime, on what tools/export_onnx.py writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from qivis.config import from_dict, to_dict
+from qivis.config.schema import InputConfig, TrackingConfig
+from qivis.errors import WeightsError
+from qivis.inference.predictor import LEAST_SCORE, Predictor
+from qivis.models.onnx_export import INPUTS, OUTPUTS
+from qivis.models.ranking import Pairs, judge_masks
+from qivis.models.weights import HEADER_KEY, WeightsHeader, read_header
+from qivis.ops.boxes import scale_boxes
+from qivis.ops.images import fit_size, resize
+from qivis.ops.masks import paste_masks
+from qivis.structures import Categories, Detections
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+NO_RUNTIME = "an ONNX graph runs in onnxruntime, which is not installed: pip install 'qivis[onnx]'"
+QUIET = 3  # ONNX Runtime's level of errors: its warnings are about what it optimises away
+
+
+@dataclass(frozen=True)
+class OnnxPredictor:
+    """One verb: pictures in, detections out.
+
+    session: runs the graph.
+    size: (H, W) of the pictures that the graph sees.
+    judges_masks: whether scores shall say how clear the masks are, too.
+    The other fields are those of `Predictor`; the graph says how many detections it keeps.
+    """
+
+    session: InferenceSession
+    size: tuple[int, int]
+    judges_masks: bool
+    input: InputConfig
+    categories: Categories
+    tracking: TrackingConfig
+    device: torch.device
+    score_threshold: float = LEAST_SCORE
+
+    def __post_init__(self) -> None:
+        has_embeddings = OUTPUTS[-1] in [output.name for output in self.session.get_outputs()]
+        if self.tracking.association == "embedding" and not has_embeddings:
+            raise WeightsError(
+                "association by embedding needs an association head, which this graph lacks; "
+                "associate by query or overlap, or export weights that tools/train_vis.py has "
+                "trained"
+            )
+
+    @torch.inference_mode()
+    def __call__(self, images: Sequence[Tensor]) -> list[Detections]:
+        """Find the objects of pictures; the graph sees one at a time.
+
+        Args:
+            images: B of (3, H, W) uint8 RGB, of any sizes.
+
+        Returns:
+            B entries, best score first, in pixels of the pictures.
+        """
+        return [self._find(image) for image in images]
+
+    def _find(self, image: Tensor) -> Detections:
+        frame = (image.shape[1], image.shape[2])
+        size = self._size_of(frame)
+        found = self._run(resize(image, size))
+        count = int((found["scores"] >= self.score_threshold).sum())  # the best come first
+        rows = torch.arange(count)
+        pairs = Pairs(rows, found["labels"][:count], found["scores"][:count])
+        masks = found["masks"][:count]
+        if self.judges_masks:
+            pairs, masks = judge_masks(pairs, masks, self.score_threshold)
+        boxes = scale_boxes(found["boxes"][pairs.queries], size, frame)
+        learned = self.tracking.association == "embedding"
+        return Detections(
+            size=frame,
+            boxes=boxes,
+            labels=pairs.labels,
+            scores=pairs.scores,
+            masks=paste_masks(masks, boxes, frame),
+            embeddings=found["embeddings" if learned else "queries"][pairs.queries],
+        )
+
+    def _size_of(self, frame: tuple[int, int]) -> tuple[int, int]:
+        """What a picture is resized to: as `Predictor` does, or smaller to fit into the graph's."""
+        size = fit_size(frame, self.input.short_side, self.input.long_side)
+        shrink = min(1.0, self.size[0] / size[0], self.size[1] / size[1])
+        return max(1, int(size[0] * shrink)), max(1, int(size[1] * shrink))
+
+    def _run(self, image: Tensor) -> dict[str, Tensor]:
+        """What the graph says of a picture that is no larger than its own; see `OnePicture`."""
+        canvas = torch.zeros(3, *self.size, dtype=torch.uint8)
+        canvas[:, : image.shape[1], : image.shape[2]] = image
+        size = torch.tensor(image.shape[1:])
+        names = [output.name for output in self.session.get_outputs()]
+        arrays = self.session.run(
+            names, dict(zip(INPUTS, (canvas.numpy(), size.numpy()), strict=True))
+        )
+        return {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
+
+
+AnyPredictor = Predictor | OnnxPredictor
+
+
+def load_onnx_predictor(
+    path: str | Path, device: str = "auto", association: str | None = None
+) -> OnnxPredictor:
+    """A predictor of an exported network.
+
+    Args:
+        path: of what tools/export_onnx.py wrote.
+        device: `auto` or `cpu`.
+        association: see `load_predictor`.
+
+    Raises:
+        WeightsError: if the file cannot be used, onnxruntime is missing, the device is another, or
+            the graph has no embeddings that the asked association needs.
+        ConfigError: if there is no such association.
+    """
+    if device not in ("auto", "cpu"):
+        raise WeightsError(
+            f"device {device!r}: ONNX graphs run on the CPU here; leave --device out, or run the "
+            "weights themselves"
+        )
+    session = _open(Path(path))
+    header = _header(session, path)
+    tracking = header.tracking
+    if association is not None:
+        asked = {**to_dict(tracking), "association": association}
+        tracking = from_dict(TrackingConfig, asked, "load_onnx_predictor")
+    try:
+        return OnnxPredictor(
+            session=session,
+            size=_picture_size(session),
+            judges_masks=header.model.queries == "featurized",
+            input=header.input,
+            categories=header.categories,
+            tracking=tracking,
+            device=torch.device("cpu"),
+        )
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def _open(path: Path) -> InferenceSession:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise WeightsError(f"{path}: {NO_RUNTIME}") from error
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; tools/export_onnx.py makes one of weights")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = QUIET
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # one class for each kind of damage, with no common base of its own
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: not a readable ONNX graph ({reason})") from error
+
+
+def _header(session: InferenceSession, path: str | Path) -> WeightsHeader:
+    metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    if HEADER_KEY not in metadata:
+        raise WeightsError(
+            f"{path}: an ONNX graph without a '{HEADER_KEY}' header; tools/export_onnx.py makes "
+            "one of weights"
+        )
+    return read_header(metadata[HEADER_KEY], str(path))
+
+
+def _picture_size(session: InferenceSession) -> tuple[int, int]:
+    """(H, W) of the graph's first input, once all inputs and outputs are what they should be."""
+    inputs: list[Any] = session.get_inputs()
+    outputs = tuple(output.name for output in session.get_outputs())
+    image = inputs[0].shape
+    fits = (
+        tuple(value.name for value in inputs) == INPUTS
+        and outputs in (OUTPUTS, OUTPUTS[:-1])
+        and inputs[0].type == "tensor(uint8)"
+        and len(image) == 3
+        and all(isinstance(side, int) for side in image)
+    )
+    if not fits:
+        raise WeightsError(
+            f"an ONNX graph from {INPUTS} to {OUTPUTS} was expected, this one goes from "
+            f"{tuple(value.name for value in inputs)} to {outputs}; export it again with "
+            "tools/export_onnx.py"
+        )
+    return image[1], image[2]

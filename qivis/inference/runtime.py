@@ -1,0 +1,74 @@
+"""What runs the network of a command line: PyTorch, or ONNX Runtime with an exported graph."""
+
+import hashlib
+import logging
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from qivis.config.schema import InputConfig
+from qivis.errors import ConfigError
+from qivis.inference.onnx_predictor import AnyPredictor, load_onnx_predictor
+from qivis.inference.predictor import load_predictor
+from qivis.inference.summary import software_versions
+from qivis.models.onnx_export import default_size, export_onnx
+from qivis.models.source import find_weights, open_weights
+from qivis.models.zoo import cache_folder
+
+log = logging.getLogger(__name__)
+
+
+def load_for_runtime(args: Namespace) -> AnyPredictor:
+    """The predictor of `--weights`, `--runtime`, `--device` and `--association`.
+
+    Raises:
+        WeightsError: if the weights, the runtime or the device cannot be used.
+        ConfigError: if what is asked does not go together.
+    """
+    is_graph = Path(args.weights).suffix == ".onnx"
+    if is_graph and args.runtime == "torch":
+        raise ConfigError(f"--runtime torch cannot run {args.weights}; give the weights themselves")
+    if is_graph and args.imgsz is not None:
+        raise ConfigError(
+            f"--imgsz: the size of {args.weights} is fixed; export another with "
+            "tools/export_onnx.py --size"
+        )
+    if is_graph:
+        return load_onnx_predictor(args.weights, args.device, args.association)
+    if args.runtime == "onnx":
+        graph = exported(args.weights, args.imgsz)
+        return load_onnx_predictor(graph, args.device, args.association)
+    return load_predictor(args.weights, args.device, args.association)
+
+
+def exported(weights: str, short_side: int | None) -> Path:
+    """The ONNX graph of weights, for pictures of 16:9; made once and kept in the cache.
+
+    Args:
+        weights: see `load_predictor`.
+        short_side: of the pictures, in pixels; None for what the weights were trained for.
+
+    Raises:
+        WeightsError: if the weights cannot be had or used.
+        ConfigError: if what exporting needs is not installed.
+    """
+    with find_weights(weights).open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    model, header = open_weights(weights)
+    height, width = default_size(
+        header.input if short_side is None else with_short_side(header.input, short_side)
+    )
+    version = software_versions()["qivis"]
+    name = f"{Path(weights).stem}-{checksum[:16]}-{height}x{width}-{version}.onnx"
+    graph = cache_folder() / "onnx" / name
+    if not graph.exists():
+        log.warning("%s: is made an ONNX graph, which takes minutes; kept: %s", weights, graph)
+        model.drop_training_heads()
+        export_onnx(graph, model.eval(), header, (height, width))
+    return graph
+
+
+def with_short_side(shape: InputConfig, side: int) -> InputConfig:
+    """The same with another shorter side, in pixels, and the longer one in proportion."""
+    longest = round(shape.long_side * side / shape.short_side)
+    return replace(shape, short_side=side, long_side=longest)

@@ -1,0 +1,154 @@
+"""An exported network finds what the network finds, and follows it alike."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from qivis.errors import ConfigError, WeightsError
+from qivis.inference.onnx_predictor import OnnxPredictor, load_onnx_predictor
+from qivis.inference.predictor import Predictor, load_predictor
+from qivis.inference.video import segment_video
+from qivis.models.onnx_export import default_size, export_onnx
+from qivis.models.source import open_weights
+from qivis.models.weights import HEADER_KEY, header_text, load_weights
+from qivis.structures import Detections, Frame
+from tests.tiny import noise
+
+DEMO = Path(__file__).parents[2] / "qivis" / "assets" / "demo.mp4"
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_graph: tuple[Path, Path]) -> OnnxPredictor:
+    return replace(load_onnx_predictor(tiny_graph[1]), score_threshold=0.0)
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_graph: tuple[Path, Path]) -> Predictor:
+    return replace(load_predictor(tiny_graph[0], "cpu"), score_threshold=0.0, max_detections=10)
+
+
+def assert_same(ours: Detections, theirs: Detections) -> None:
+    assert (ours.size, len(ours)) == (theirs.size, len(theirs))
+    assert torch.equal(ours.labels, theirs.labels)
+    assert torch.allclose(ours.scores, theirs.scores, atol=1e-3)
+    assert torch.allclose(ours.boxes, theirs.boxes, atol=0.05)
+    assert torch.allclose(ours.embeddings, theirs.embeddings, atol=1e-3)
+    assert (ours.masks != theirs.masks).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("size", [(64, 96), (128, 192), (43, 64)])
+def test_it_finds_what_the_network_finds(
+    exported: OnnxPredictor, plain: Predictor, size: tuple[int, int]
+) -> None:
+    images = [noise(size, seed) for seed in range(2)]
+    for ours, theirs in zip(exported(images), plain(images), strict=True):
+        assert len(ours) > 1
+        assert_same(ours, theirs)
+
+
+def test_a_picture_of_another_shape_is_made_to_fit(exported: OnnxPredictor) -> None:
+    (found,) = exported([noise((200, 100))])
+    assert (found.size, found.masks.shape[1:]) == ((200, 100), (200, 100))
+    assert exported._size_of((200, 100)) == (64, 32)  # and not 96 high, as it is for the network
+
+
+def test_a_threshold_drops_what_is_unlikely(exported: OnnxPredictor) -> None:
+    (nothing,) = replace(exported, score_threshold=1.0)([noise((64, 96))])
+    assert (len(nothing), nothing.masks.shape) == (0, (0, 64, 96))
+
+
+def test_settings_come_from_the_file(exported: OnnxPredictor, plain: Predictor) -> None:
+    assert exported.categories == plain.categories
+    assert (exported.input, exported.tracking) == (plain.input, plain.tracking)
+    assert (exported.size, exported.device) == ((64, 96), torch.device("cpu"))
+
+
+def test_objects_of_a_clip_get_the_same_ids(exported: OnnxPredictor, plain: Predictor) -> None:
+    first = noise((64, 96))
+    clip = [Frame(first.roll(3 * index, dims=2), index, index / 10) for index in range(5)]
+    ids = [
+        [tracked.track_ids.tolist() for _, tracked in segment_video(clip, predictor)]
+        for predictor in (exported, plain)
+    ]
+    assert ids[0] == ids[1]
+    assert any(ids[0])
+
+
+@pytest.mark.parametrize(("association", "width"), [(None, 12), ("query", 32), ("overlap", 32)])
+def test_embeddings_are_what_the_tracker_goes_by(
+    tiny_graph: tuple[Path, Path], association: str | None, width: int
+) -> None:
+    predictor = load_onnx_predictor(tiny_graph[1], "cpu", association)
+    (found,) = replace(predictor, score_threshold=0.0)([noise((64, 96))])
+    assert found.embeddings.shape == (len(found), width)
+
+
+def test_an_association_that_does_not_exist_is_refused(tiny_graph: tuple[Path, Path]) -> None:
+    with pytest.raises(ConfigError, match=r"'querry'.*'query'"):
+        load_onnx_predictor(tiny_graph[1], "cpu", "querry")
+
+
+def test_a_device_that_it_does_not_run_on_is_refused(tiny_graph: tuple[Path, Path]) -> None:
+    with pytest.raises(WeightsError, match="'cuda': ONNX graphs run on the CPU"):
+        load_onnx_predictor(tiny_graph[1], "cuda")
+
+
+def test_files_that_are_no_graph_are_refused(tmp_path: Path, tiny_graph: tuple[Path, Path]) -> None:
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes(tiny_graph[1].read_bytes()[:100_000])
+    for path in (cut, tiny_graph[0]):
+        with pytest.raises(WeightsError, match=f"{path}: not a readable ONNX graph"):
+            load_onnx_predictor(path)
+    with pytest.raises(WeightsError, match=r"gone\.onnx: no such file"):
+        load_onnx_predictor(tmp_path / "gone.onnx")
+
+
+def other_graph(path: Path, **metadata: str) -> Path:
+    """A graph that has nothing to do with the project."""
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("taken", "given")
+    ]
+    node = helper.make_node("Relu", ["taken"], ["given"])
+    graph = helper.make_graph([node], "other", values[:1], values[1:])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+    helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
+
+
+def test_graphs_of_others_are_refused(tmp_path: Path, tiny_graph: tuple[Path, Path]) -> None:
+    with pytest.raises(WeightsError, match=r"without a 'qivis' header; tools/export_onnx\.py"):
+        load_onnx_predictor(other_graph(tmp_path / "other.onnx"))
+    with pytest.raises(WeightsError, match=r"odd\.onnx: its header is damaged"):
+        load_onnx_predictor(other_graph(tmp_path / "odd.onnx", **{HEADER_KEY: "{}"}))
+    header = header_text(load_weights(tiny_graph[0])[1])
+    with pytest.raises(WeightsError, match=r"goes from \('taken',\) to \('given',\)"):
+        load_onnx_predictor(other_graph(tmp_path / "new.onnx", **{HEADER_KEY: header}))
+
+
+def test_a_missing_runtime_is_named(
+    tiny_graph: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(WeightsError, match=r"not installed: pip install 'qivis\[onnx\]'"):
+        load_onnx_predictor(tiny_graph[1])
+
+
+@pytest.mark.slow
+def test_the_embedded_model_finds_the_same_in_real_pictures(tmp_path: Path) -> None:
+    from qivis.data.video import open_video
+
+    model, header = open_weights("default")
+    model.drop_training_heads()
+    export_onnx(tmp_path / "nano.onnx", model.eval(), header, default_size(header.input))
+    exported, plain = load_onnx_predictor(tmp_path / "nano.onnx"), load_predictor(device="cpu")
+    with open_video(DEMO) as frames:
+        images = [frame.image for frame in list(frames)[:20:19]]
+    for ours, theirs in zip(exported(images), plain(images), strict=True):
+        assert len(ours) > 0
+        assert_same(ours, theirs)

@@ -1,0 +1,149 @@
+"""The exported graph says what the network says; its fixed parts are those of the plain path."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from qivis.config.schema import InputConfig, ModelConfig, TrackingConfig
+from qivis.errors import ConfigError
+from qivis.models.inputs import prepare
+from qivis.models.onnx_export import (
+    OUTPUTS,
+    OnePicture,
+    _weighted_sums,
+    default_size,
+    export_onnx,
+    fixed_pairs,
+)
+from qivis.models.ranking import best_pairs
+from qivis.models.weights import WeightsHeader, load_weights
+from qivis.structures import Categories, Category
+from tests.tiny import FEATURIZED, TINY, noise, spread_scores, tiny_model
+
+KINDS = pytest.mark.parametrize("config", [TINY, FEATURIZED], ids=["learned", "featurized"])
+
+
+def on_canvas(size: tuple[int, int], seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Noise in the corner of 64 x 96, and what it covers."""
+    image = torch.full((3, 64, 96), 200, dtype=torch.uint8)  # what is outside is not seen
+    image[:, : size[0], : size[1]] = noise(size, seed)
+    return image, torch.tensor(size)
+
+
+def run(graph: Path, image: Tensor, size: Tensor) -> list[Tensor]:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return [
+        torch.from_numpy(a)
+        for a in session.run(OUTPUTS, {"image": image.numpy(), "size": size.numpy()})
+    ]
+
+
+def assert_same(graph: Path, step: OnePicture, image: Tensor, size: Tensor) -> None:
+    with torch.no_grad():
+        expected = step(image, size)
+    for name, ours, theirs in zip(OUTPUTS, expected, run(graph, image, size), strict=True):
+        assert ours.shape == theirs.shape, name
+        assert torch.allclose(ours.float(), theirs.float(), atol=1e-3), name
+
+
+@pytest.mark.parametrize(("size", "seed"), [((64, 96), 0), ((64, 96), 1), ((50, 61), 2)])
+def test_the_graph_says_what_the_network_says(
+    tiny_graph: tuple[Path, Path], size: tuple[int, int], seed: int
+) -> None:
+    weights, graph = tiny_graph
+    model, header = load_weights(weights)
+    step = OnePicture(model, header.input, 10).eval()
+    assert_same(graph, step, *on_canvas(size, seed))
+
+
+def test_the_graph_tells_no_paths_of_the_machine_that_made_it(
+    tiny_graph: tuple[Path, Path],
+) -> None:
+    content = tiny_graph[1].read_bytes()
+    assert b"onnx_export.py" not in content
+    assert str(Path.cwd()).encode() not in content
+
+
+@KINDS
+def test_the_best_pairs_are_the_same_but_always_as_many(config: ModelConfig) -> None:
+    model = spread_scores(tiny_model(config))
+    with torch.no_grad():
+        prediction = model(prepare([noise((64, 96))], InputConfig()))
+    prediction.stages[-1].boxes[:, :4] = torch.tensor([10.0, 20.0, 40.0, 50.0])  # duplicates
+    (best,) = best_pairs(prediction, score_threshold=0.0, max_detections=20)
+    fixed = fixed_pairs(prediction, 20)
+    assert len(fixed.scores) == 20
+    assert torch.equal(fixed.scores[: len(best.scores)], best.scores)
+    assert torch.equal(fixed.queries[: len(best.scores)], best.queries)
+    assert torch.equal(fixed.labels[: len(best.scores)], best.labels)
+    assert (fixed.scores[len(best.scores) :] == -1).all()
+    assert (len(best.scores) < 20) == (config is FEATURIZED)  # only there, NMS drops duplicates
+
+
+def test_a_picture_is_prepared_as_for_the_network() -> None:
+    config = InputConfig()
+    image, size = on_canvas((50, 70))
+    prepared = OnePicture(tiny_model(), config, 1)._prepare(image, size)
+    expected = prepare([noise((50, 70))], config).tensor
+    assert torch.equal(prepared, expected)
+
+
+def test_weighted_sums_are_what_embedding_bag_computes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, weights = torch.randn(7, 3, generator=generator), torch.rand(4, 2, generator=generator)
+    cells = torch.tensor([[0, 1], [6, 2], [3, 3], [5, 0]])
+    expected = F.embedding_bag(cells, rows, mode="sum", per_sample_weights=weights)
+    settings = (False, 0, False, weights.flatten())
+    sums, *_ = _weighted_sums(rows, cells.flatten(), torch.tensor([0, 2, 4, 6]), *settings)
+    assert torch.allclose(sums, expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [(InputConfig(), (768, 1344)), (InputConfig(short_side=320, long_side=576), (320, 576))],
+)
+def test_the_size_is_made_for_wide_screens(config: InputConfig, size: tuple[int, int]) -> None:
+    assert default_size(config) == size
+
+
+def header_of(config: ModelConfig) -> WeightsHeader:
+    categories = Categories(tuple(Category(i, str(i)) for i in range(3)))
+    return WeightsHeader(config, InputConfig(), TrackingConfig(), categories, False)
+
+
+@pytest.mark.parametrize(
+    ("size", "detections", "words"),
+    [
+        ((60, 96), 5, "multiples of 32, from 64 on; got 60 x 96"),
+        ((32, 96), 5, "got 32 x 96"),
+        ((64, 96), 0, "1 to 24 detections"),
+        ((64, 96), 25, "1 to 24 detections .*; got 25"),
+    ],
+)
+def test_measures_that_cannot_be_are_refused(
+    tmp_path: Path, size: tuple[int, int], detections: int, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        export_onnx(tmp_path / "a.onnx", tiny_model(), header_of(TINY), size, detections)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(ConfigError, match=r"needs onnxscript.*pip install 'qivis\[onnx\]'"):
+        export_onnx(tmp_path / "a.onnx", tiny_model(), header_of(TINY), (64, 96), 5)
+
+
+@pytest.mark.slow
+def test_learned_queries_can_be_exported(tmp_path: Path) -> None:
+    config = replace(TINY, association="mlp")
+    model = spread_scores(tiny_model(config))
+    export_onnx(tmp_path / "a.onnx", model, header_of(config), (64, 96), 10)
+    step = OnePicture(model, InputConfig(), 10).eval()
+    assert_same(tmp_path / "a.onnx", step, *on_canvas((50, 70)))
