@@ -76,20 +76,17 @@ def time_in_turn(
     ways: dict[str, Callable[[], object]], runs: int
 ) -> dict[str, tuple[float, float]]:
     """Median milliseconds of each way, wall and processor; what else runs meets all of them."""
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    wall: dict[str, list[float]] = {name: [] for name in ways}
+    processor: dict[str, list[float]] = {name: [] for name in ways}
     for run in range(runs + 1):
         for name, way in ways.items():
-            wall, processor = time.perf_counter(), time.process_time()
+            start = time.perf_counter(), time.process_time()
             way()
-            processor, wall = time.process_time() - processor, time.perf_counter() - wall
+            stop = time.perf_counter(), time.process_time()
             if run:  # the first warms up
-                times[name].append((1000 * wall, 1000 * processor))
-    return {
-        name: (statistics.median(wall), statistics.median(processor))
-        for name, (wall, processor) in (
-            (name, zip(*pairs, strict=True)) for name, pairs in times.items()
-        )
-    }
+                wall[name].append(1000 * (stop[0] - start[0]))
+                processor[name].append(1000 * (stop[1] - start[1]))
+    return {n: (statistics.median(wall[n]), statistics.median(processor[n])) for n in ways}
 
 
 def by_reference(probabilities: Tensor, boxes: Tensor) -> list[rle.Rle]:

@@ -7,10 +7,12 @@ Equal to torchvision's `roi_align(aligned=True)` on the level that FPN assigns (
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 STRIDES = (4, 8, 16, 32)
 FINEST_LEVEL_SIDE = 56.0  # a box of this side (px) is pooled from stride 4
@@ -61,54 +63,82 @@ def roi_align_pyramid(
     """
     # Boxes of a model that has diverged are no indices; its loss is what reports the trouble.
     boxes = boxes.detach().float().nan_to_num()
-    heights, widths, starts, strides = _levels(pyramid, boxes)
-    rows, row_weights = _corners(boxes[:, 1], boxes[:, 3], heights, strides, side, sampling_ratio)
-    columns, column_weights = _corners(
-        boxes[:, 0], boxes[:, 2], widths, strides, side, sampling_ratio
-    )
-    offset = starts + images * heights * widths
-    # (N, S, 1, 2r, 1) rows with (N, 1, S, 1, 2r) columns: (2r)^2 cells for each of S x S bins.
-    cells = rows[:, :, None, :, None] * widths.view(-1, 1, 1, 1, 1) + columns[:, None, :, None, :]
-    weights = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]
-    samples = (2 * sampling_ratio) ** 2
-    pooled = F.embedding_bag(
-        (cells + offset.view(-1, 1, 1, 1, 1)).reshape(-1, samples),
-        pyramid.rows,
-        mode="sum",
-        per_sample_weights=weights.reshape(-1, samples).to(pyramid.rows.dtype),
-    )
+    sizes, starts, strides = _levels(pyramid, boxes)
+    places, shares = _corners(boxes, sizes, strides, side, sampling_ratio)
+    columns, widths = places[:, 0], sizes[:, :1, None]
+    rows = places[:, 1] * widths + (starts + images * sizes.prod(dim=1))[:, None, None]
+    # Each bin's 2r rows with its 2r columns. They are repeated first, for broadcasting over as few
+    # as 2r numbers is slow.
+    reach = 2 * sampling_ratio
+    rows, row_shares = rows.repeat_interleave(reach, 2), shares[:, 1].repeat_interleave(reach, 2)
+    columns, column_shares = columns.repeat(1, 1, reach), shares[:, 0].repeat(1, 1, reach)
+    cells = rows.int()[:, :, None] + columns.int()[:, None]  # (N, S, S, (2r)^2)
+    weights = (row_shares[:, :, None] * column_shares[:, None]).to(pyramid.rows.dtype)
+    pooled: Tensor = _WeightedSums.apply(pyramid.rows, cells.flatten(0, 2), weights.flatten(0, 2))
     return pooled.view(len(boxes), side * side, pyramid.rows.shape[1])
 
 
-def _levels(pyramid: PyramidRows, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The level of each box as (N,) height, width, first row, and stride."""
+class _WeightedSums(torch.autograd.Function):
+    """Of R rows, the sums of a few for each of P bins; no gradient flows into the weights.
+
+    The gradient of a row is a weighted sum, too: of the bins' gradients. Written as one, it is two
+    to four times as fast as PyTorch's own and adds up bfloat16 in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+        """(P, C) from rows (R, C), cells (P, (2r)^2) in [0, R), and their weights."""
+        ctx.save_for_backward(cells, weights)
+        ctx.num_rows = len(rows)
+        return F.embedding_bag(cells, rows.detach(), mode="sum", per_sample_weights=weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """(R, C) of the rows from (P, C) of the bins."""
+        cells, weights = ctx.saved_tensors
+        sorted_cells, order = cells.flatten().sort(stable=True)
+        every_row = torch.arange(ctx.num_rows, dtype=cells.dtype, device=cells.device)
+        gathered = F.embedding_bag(
+            order // cells.shape[1],
+            gradient,
+            torch.searchsorted(sorted_cells, every_row),
+            mode="sum",
+            per_sample_weights=weights.flatten()[order],
+        )
+        return gathered, None, None
+
+
+def _levels(pyramid: PyramidRows, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The level of each box as (N, 2) width and height, (N,) first row and stride."""
     sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).sqrt()
     level = (sides / FINEST_LEVEL_SIDE + 1e-6).log2().floor().clamp(0, len(STRIDES) - 1).long()
     table, first = [], 0
     for (height, width), stride in zip(pyramid.shapes, STRIDES, strict=True):
-        table.append([height, width, first, stride])
+        table.append([width, height, first, stride])
         first += pyramid.num_images * height * width
-    heights, widths, starts, strides = torch.tensor(table, device=boxes.device)[level].unbind(1)
-    return heights, widths, starts, strides
+    chosen = torch.tensor(table, device=boxes.device)[level]
+    return chosen[:, :2], chosen[:, 2], chosen[:, 3]
 
 
 def _corners(
-    low: Tensor, high: Tensor, length: Tensor, stride: Tensor, side: int, sampling_ratio: int
+    boxes: Tensor, sizes: Tensor, strides: Tensor, side: int, sampling_ratio: int
 ) -> tuple[Tensor, Tensor]:
-    """Along one axis: (N, S, 2r) cells and weights of the samples of each bin.
+    """Along x and y: (N, 2, S, 2r) cells and weights of the samples of each bin.
 
     Samples more than one cell outside the map count as zero, those at its rim take the rim's value.
     """
-    step = (high - low) / stride / side
-    samples = torch.arange(side * sampling_ratio, device=low.device) + 0.5
-    position = (low / stride - 0.5)[:, None] + samples * (step / sampling_ratio)[:, None]
-    last = (length - 1)[:, None]
-    inside = (position >= -1) & (position <= length[:, None])
+    low, high = (boxes / strides[:, None])[..., None].split(2, dim=1)  # (N, 2, 1)
+    steps = torch.arange(side * sampling_ratio, device=boxes.device) + 0.5
+    position = low - 0.5 + steps * ((high - low) / (side * sampling_ratio))
+    ends = sizes[..., None]
+    inside = (position >= -1) & (position <= ends)
+    last = ends - 1
     position = position.clamp(min=0).minimum(last)
     lower = position.floor()
     upper_share = position - lower
     weights = torch.stack([1 - upper_share, upper_share], dim=-1) * inside[..., None]
     lower = lower.long()
     cells = torch.stack([lower, (lower + 1).minimum(last)], dim=-1)
-    shape = (len(low), side, 2 * sampling_ratio)
+    shape = (len(boxes), 2, side, 2 * sampling_ratio)
     return cells.reshape(shape), weights.reshape(shape) / sampling_ratio
