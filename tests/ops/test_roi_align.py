@@ -69,6 +69,33 @@ def test_gradients_are_those_of_torchvision(sampling_ratio: int) -> None:
         assert torch.allclose(found, wanted, atol=1e-4)
 
 
+def test_gradients_in_bfloat16_are_added_up_in_more() -> None:
+    pyramid = [torch.zeros(1, 1, s, s) for s in (16, 8, 4, 2)]
+    boxes = torch.tensor([[8.0, 4.0, 12.0, 8.0]]).expand(1000, 4)  # row 1, column 2 at stride 4
+    images = torch.zeros(1000, dtype=torch.int64)
+    levels = [level.bfloat16().requires_grad_() for level in pyramid]
+    pooled = roi_align_pyramid(flatten_pyramid(levels), boxes, images, 1, 1)
+    pooled.backward(torch.ones_like(pooled))
+    expected = torch.zeros(16, 16)
+    expected[1, 2] = 1000  # counting in bfloat16 comes to a halt at 256
+    assert levels[0].grad is not None
+    assert torch.equal(levels[0].grad[0, 0].float(), expected)
+
+
+def test_the_same_gradient_for_all_features_is_one_for_each() -> None:
+    generator = torch.Generator().manual_seed(3)
+    boxes, images = make_boxes(generator), torch.zeros(200, dtype=torch.int64)
+    found = []
+    for alike in (True, False):
+        levels = [level.requires_grad_() for level in make_pyramid(generator)]
+        pooled = roi_align_pyramid(flatten_pyramid(levels), boxes, images, SIDE, 2)
+        gradient = torch.ones(1, 1, 1).expand_as(pooled) if alike else torch.ones_like(pooled)
+        found.append(torch.autograd.grad(pooled, levels, gradient))
+    for expanded, dense in zip(*found, strict=True):
+        assert dense.any()
+        assert torch.allclose(expanded, dense)
+
+
 @pytest.mark.parametrize(
     ("side", "stride"), [(20, 4), (111.9, 4), (112, 8), (223, 8), (224, 16), (448, 32), (4000, 32)]
 )
