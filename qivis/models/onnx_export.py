@@ -114,14 +114,15 @@ def export_onnx(
         model: in evaluation mode, on the CPU.
         header: of its weights; goes into the file, which needs no other beside it.
         size: (H, W) of the pictures that it will see, multiples of 32.
-        detections: K; no more than there are pairs of a query and a class.
+        detections: K; fewer where the network has fewer pairs of a query and a class.
 
     Raises:
         ConfigError: if there can be no graph of these measures, or what makes it is missing.
     """
-    _check(size, detections, header)
+    _check(size, detections)
     _check_installed()
-    step = OnePicture(model, header.input, detections).eval()
+    pairs = header.model.num_queries * len(header.categories)
+    step = OnePicture(model, header.input, min(detections, pairs)).eval()
     image = torch.zeros(3, *size, dtype=torch.uint8)
     graph = _convert(step, (image, torch.tensor(size)))
     graph.model.metadata_props[HEADER_KEY] = header_text(header)
@@ -130,18 +131,14 @@ def export_onnx(
     write_atomically(path, graph.model_proto.SerializeToString())
 
 
-def _check(size: tuple[int, int], detections: int, header: WeightsHeader) -> None:
+def _check(size: tuple[int, int], detections: int) -> None:
     if any(side % DIVISOR or side < 2 * DIVISOR for side in size):
         raise ConfigError(
             f"an ONNX graph sees pictures whose sides are multiples of {DIVISOR}, "
             f"from {2 * DIVISOR} on; got {size[0]} x {size[1]}"
         )
-    pairs = header.model.num_queries * len(header.categories)
-    if not 1 <= detections <= pairs:
-        raise ConfigError(
-            f"the network can have 1 to {pairs} detections in a picture, its queries times its "
-            f"classes; got {detections}"
-        )
+    if detections < 1:
+        raise ConfigError(f"an ONNX graph has at least 1 detection, got {detections}")
 
 
 def _check_installed() -> None:
@@ -173,7 +170,7 @@ def _weighted_sums(
 
     Args:
         rows: (R, C).
-        indices: (P * n,), P bags of n each.
+        indices: (P * n,) int32 or int64, P bags of n each; ONNX knows only the latter.
         offsets: (P,).
         settings: the others of aten's operator; the fourth are the weights, as `indices`.
 
@@ -182,6 +179,6 @@ def _weighted_sums(
     """
     weights = settings[3]
     samples = indices.shape[0] // offsets.shape[0]
-    cells = rows[indices].view(-1, samples, rows.shape[1])
+    cells = rows[indices.long()].view(-1, samples, rows.shape[1])
     sums = torch.bmm(weights.view(-1, 1, samples), cells)[:, 0]
     return sums, offsets, offsets, offsets

@@ -27,7 +27,7 @@ def test_the_new_file_is_named_and_runs(
     [
         ("gone.safetensors", [], "gone.safetensors: no such file"),
         ("", ["--size", "50", "50"], "multiples of 32"),
-        ("", ["--detections", "99"], "1 to 24 detections"),
+        ("", ["--detections", "0"], "at least 1 detection"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_exit_code_2(
