@@ -1,14 +1,16 @@
 """Decoding with decord, fenced and watched.
 
 decord reads ahead without bound while the consumer is slow: 2.7 GB for 1000 frames of 720p were
-seen (dmlc/decord#157, #208). A seek makes it drop what it has read ahead, but then it decodes
-again from the last key frame, and some streams come out wrong after a seek. So the clip is read
-in chunks with a seek after each, only where the packets say that this is cheap and exact, and
-each chunk must begin with the very picture that followed the one before. It also hangs on some
-files without an error (dmlc/decord#269, #363), so a chunk that does not come is given up.
+seen (dmlc/decord#157, #208). A seek makes it drop what it has read ahead, but memory still grew by
+87 kB with every frame of 720p. So a long clip is read in chunks, each by a reader of its own. That
+decodes again from the last key frame, and some streams come out wrong when they are not read from
+their beginning: it is done only where the packets say that it is cheap and exact, and each chunk
+must begin with the very picture that followed the one before. decord also hangs on some files
+without an error (dmlc/decord#269, #363), so a chunk that does not come is given up.
 """
 
 import ctypes
+import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -29,6 +31,7 @@ CHUNK_BYTES = 64 * 2**20
 CHUNK_SECONDS = 10.0  # a chunk takes a tenth of this even if the clip is large and the CPU busy
 READ_AHEAD_BYTES = 128 * 2**20  # without a fence, at most this much of the clip lies ahead
 MAX_REDECODING = 1.0  # from there on PyAV, which decodes each frame once, is faster
+LARGEST_REOPENED = 64 * 2**20  # bytes of a file; opening reads all of it, for every chunk
 THREADS = 2
 NO_SUBSTITUTES = 1e-9  # share of frames that decord may replace by copies of others; 0 is "all"
 # From these, decord and PyAV come to the same RGB, to the bit, if the height is even. Elsewhere
@@ -72,13 +75,19 @@ def decode_with_decord(
     fences = [(len(table.seconds) - end) * frame_bytes > READ_AHEAD_BYTES for _, end in chunks]
     if _redecoding(table, chunks, fences) > max_redecoding:
         raise DecoderStoppedError("key frames too far apart for reading in chunks")
+    if any(fences) and path.stat().st_size > LARGEST_REOPENED and math.isfinite(max_redecoding):
+        raise DecoderStoppedError("too large to be opened once more for every chunk")
     try:
-        reader = within(CHUNK_SECONDS, partial(_open, path, len(table.seconds)))
+        reader: Any = None
         expected: Pixels | None = None
         for (begin, end), is_fenced in zip(chunks, fences, strict=True):
             peek = is_fenced and end < len(table.seconds)
             indices = range(begin, end + peek)
-            pictures = within(CHUNK_SECONDS, partial(_read, reader, indices, is_fenced))
+            if reader is None:
+                reader = within(CHUNK_SECONDS, partial(_open, path, len(table.seconds)))
+            pictures = within(CHUNK_SECONDS, partial(_read, reader, indices))
+            if is_fenced:
+                reader = None  # and with it all that it has read ahead
             _check_pictures(pictures, size, expected)
             expected = pictures[-1].copy() if peek else None
             for index in range(begin, end):
@@ -158,11 +167,9 @@ def _import_decord() -> Any:
     return decord
 
 
-def _read(reader: Any, indices: range, is_fenced: bool) -> Pixels:
-    """(N, H, W, 3); a fence makes decord drop what it has read ahead."""
+def _read(reader: Any, indices: range) -> Pixels:
+    """(N, H, W, 3)."""
     pictures: Pixels = reader.get_batch(indices).asnumpy()
-    if is_fenced:
-        reader.seek(0)
     return pictures
 
 
@@ -170,7 +177,7 @@ def _check_pictures(pictures: Pixels, size: tuple[int, int], expected: Pixels | 
     if pictures.shape[1:3] != size:
         raise DecoderStoppedError(f"gives pictures of {pictures.shape[1:3]} for {size}")
     if expected is not None and not np.array_equal(pictures[0], expected):
-        raise DecoderStoppedError("gives another picture after a seek")
+        raise DecoderStoppedError("gives another picture when it begins there")
 
 
 def _first_line(error: Exception) -> str:

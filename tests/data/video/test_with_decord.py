@@ -1,5 +1,6 @@
 """decord: which files it is trusted with, where its read-ahead is cut off, and the watch on it."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_chunks_end_at_key_frames_within_reach() -> None:
 
 def test_chunks_of_large_pictures_are_short() -> None:
     assert chunk_frames(640 * 360 * 3) == 32
-    assert chunk_frames(1920 * 1080 * 3) == 21
+    assert chunk_frames(1920 * 1080 * 3) == 10
     assert chunk_frames(2**30) == 1
 
 
@@ -39,7 +40,18 @@ def test_far_key_frames_make_the_fence_too_expensive(
         next(decode_with_decord(path, SIZE, max_redecoding=1.9))
 
 
-def test_a_seek_that_goes_wrong_is_noticed(
+def test_a_large_file_is_not_opened_again_and_again(
+    make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(with_decord, "READ_AHEAD_BYTES", 0)
+    monkeypatch.setattr(with_decord, "LARGEST_REOPENED", 1000)
+    path = make_clip("clip.mp4")
+    with pytest.raises(DecoderStoppedError, match="too large to be opened once more"):
+        next(decode_with_decord(path, SIZE))
+    assert len(list(decode_with_decord(path, SIZE, max_redecoding=math.inf))) == 40  # insisted on
+
+
+def test_a_beginning_in_the_middle_that_goes_wrong_is_noticed(
     make_clip: MakeClip, number_of: NumberOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With intra refresh, what is marked as a key frame is only complete some frames later.
@@ -48,7 +60,7 @@ def test_a_seek_that_goes_wrong_is_noticed(
     options = {"x264-params": "intra-refresh=1:keyint=10:bframes=0:scenecut=0"}
     path = make_clip("clip.mp4", options=options)
     shown = list[int]()
-    with pytest.raises(DecoderStoppedError, match="another picture after a seek"):
+    with pytest.raises(DecoderStoppedError, match="another picture when it begins there"):
         shown.extend(number_of(frame.image) for frame in decode_with_decord(path, SIZE))
 
 
