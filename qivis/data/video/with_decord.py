@@ -73,10 +73,8 @@ def decode_with_decord(
     frame_bytes = 3 * size[0] * size[1]
     chunks = plan_chunks(table.keys, len(table.seconds), start, chunk_frames(frame_bytes))
     fences = [(len(table.seconds) - end) * frame_bytes > READ_AHEAD_BYTES for _, end in chunks]
-    if _redecoding(table, chunks, fences) > max_redecoding:
-        raise DecoderStoppedError("key frames too far apart for reading in chunks")
-    if any(fences) and path.stat().st_size > LARGEST_REOPENED and math.isfinite(max_redecoding):
-        raise DecoderStoppedError("too large to be opened once more for every chunk")
+    largest = LARGEST_REOPENED if any(fences) and math.isfinite(max_redecoding) else math.inf
+    _check_cost(_redecoding(table, chunks, fences) - max_redecoding, path, largest)
     try:
         reader: Any = None
         expected: Pixels | None = None
@@ -140,6 +138,14 @@ def _redecoding(
         if after
     )
     return frames / len(table.seconds)
+
+
+def _check_cost(excess_redecoding: float, path: Path, largest: float) -> None:
+    """Refuse what PyAV reads faster."""
+    if excess_redecoding > 0:
+        raise DecoderStoppedError("key frames too far apart for reading in chunks")
+    if path.stat().st_size > largest:
+        raise DecoderStoppedError("too large to be opened once more for every chunk")
 
 
 def _open(path: Path, num_frames: int) -> Any:
