@@ -14,15 +14,14 @@ reach over the rim of the frame. The masks are smooth blobs that fill most of a 
 """
 
 import argparse
-import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from in_turn import time_in_turn
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
@@ -70,23 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     ratio = min(before / now for before, now in zip(base, times["ours"], strict=True))
     print(f"{ratio:.1f} times as fast as the reference; the bar is {BAR:.0f}")
     return int(ratio < BAR)
-
-
-def time_in_turn(
-    ways: dict[str, Callable[[], object]], runs: int
-) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of each way, wall and processor; what else runs meets all of them."""
-    wall: dict[str, list[float]] = {name: [] for name in ways}
-    processor: dict[str, list[float]] = {name: [] for name in ways}
-    for run in range(runs + 1):
-        for name, way in ways.items():
-            start = time.perf_counter(), time.process_time()
-            way()
-            stop = time.perf_counter(), time.process_time()
-            if run:  # the first warms up
-                wall[name].append(1000 * (stop[0] - start[0]))
-                processor[name].append(1000 * (stop[1] - start[1]))
-    return {n: (statistics.median(wall[n]), statistics.median(processor[n])) for n in ways}
 
 
 def by_reference(probabilities: Tensor, boxes: Tensor) -> list[rle.Rle]:

@@ -13,13 +13,12 @@ tells what that costs. Box sides are log-normal around 90 pixels and each level 
 """
 
 import argparse
-import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from in_turn import time_in_turn
 from torch import Tensor
 from torchvision.ops import roi_align
 
@@ -114,21 +113,6 @@ def table(title: str, ways: Ways, runs: int) -> list[float]:
         print(f"  {name:38} {{:8.2f}} {{:6.1f}} {{:11.2f}} {{:6.1f}}".format(*figures))
         ratios += [figures[1], figures[3]]
     return ratios[2:]
-
-
-def time_in_turn(ways: Ways, runs: int) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of each way, wall and processor; what else runs meets all of them."""
-    wall: dict[str, list[float]] = {name: [] for name in ways}
-    processor: dict[str, list[float]] = {name: [] for name in ways}
-    for run in range(runs + 1):
-        for name, way in ways.items():
-            start = time.perf_counter(), time.process_time()
-            way()
-            stop = time.perf_counter(), time.process_time()
-            if run:  # the first warms up
-                wall[name].append(1000 * (stop[0] - start[0]))
-                processor[name].append(1000 * (stop[1] - start[1]))
-    return {n: (statistics.median(wall[n]), statistics.median(processor[n])) for n in ways}
 
 
 def difference(pyramid: Sequence[Tensor], boxes: Tensor, side: int) -> float:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from qivis.config import from_dict, to_dict
 from qivis.config.schema import InputConfig, TrackingConfig
 from qivis.errors import WeightsError
-from qivis.inference.predictor import LEAST_SCORE, Predictor
+from qivis.inference.predictor import LEAST_SCORE, Predictor, associated_by
 from qivis.models.onnx_export import INPUTS, OUTPUTS
 from qivis.models.ranking import Pairs, judge_masks
 from qivis.models.weights import HEADER_KEY, WeightsHeader, read_header
@@ -136,10 +135,7 @@ def load_onnx_predictor(
         )
     session = _open(Path(path))
     header = _header(session, path)
-    tracking = header.tracking
-    if association is not None:
-        asked = {**to_dict(tracking), "association": association}
-        tracking = from_dict(TrackingConfig, asked, "load_onnx_predictor")
+    tracking = associated_by(header.tracking, association)
     try:
         return OnnxPredictor(
             session=session,

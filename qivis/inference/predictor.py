@@ -100,10 +100,7 @@ def load_predictor(
     target = pick_device(device)
     model, header = open_weights(weights)
     model.drop_training_heads()
-    tracking = header.tracking
-    if association is not None:
-        asked = {**to_dict(tracking), "association": association}
-        tracking = from_dict(TrackingConfig, asked, "load_predictor")
+    tracking = associated_by(header.tracking, association)
     try:
         return Predictor(
             model=model.to(target, memory_format=torch.channels_last).eval(),  # type: ignore[call-overload]
@@ -114,6 +111,18 @@ def load_predictor(
         )
     except WeightsError as error:
         raise WeightsError(f"{weights}: {error}") from error
+
+
+def associated_by(tracking: TrackingConfig, association: str | None) -> TrackingConfig:
+    """The settings with another association; None for the one that they have.
+
+    Raises:
+        ConfigError: if there is no such association.
+    """
+    if association is None:
+        return tracking
+    asked = {**to_dict(tracking), "association": association}
+    return from_dict(TrackingConfig, asked, "association")
 
 
 def pick_device(name: str) -> torch.device:

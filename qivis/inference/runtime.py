@@ -1,6 +1,5 @@
 """What runs the network of a command line: PyTorch, or ONNX Runtime with an exported graph."""
 
-import hashlib
 import logging
 from argparse import Namespace
 from dataclasses import replace
@@ -12,7 +11,7 @@ from qivis.inference.onnx_predictor import AnyPredictor, load_onnx_predictor
 from qivis.inference.predictor import load_predictor
 from qivis.inference.summary import software_versions
 from qivis.models.onnx_export import default_size, export_onnx
-from qivis.models.source import find_weights, open_weights
+from qivis.models.source import checksum_of, open_weights
 from qivis.models.zoo import cache_folder
 
 log = logging.getLogger(__name__)
@@ -52,14 +51,12 @@ def exported(weights: str, short_side: int | None) -> Path:
         WeightsError: if the weights cannot be had or used.
         ConfigError: if what exporting needs is not installed.
     """
-    with find_weights(weights).open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
     model, header = open_weights(weights)
     height, width = default_size(
         header.input if short_side is None else with_short_side(header.input, short_side)
     )
     version = software_versions()["qivis"]
-    name = f"{Path(weights).stem}-{checksum[:16]}-{height}x{width}-{version}.onnx"
+    name = f"{Path(weights).stem}-{checksum_of(weights)[:16]}-{height}x{width}-{version}.onnx"
     graph = cache_folder() / "onnx" / name
     if not graph.exists():
         log.warning("%s: is made an ONNX graph, which takes minutes; kept: %s", weights, graph)

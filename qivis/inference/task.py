@@ -1,7 +1,6 @@
 """What a run depends on: made again from it, the results are the same."""
 
 import difflib
-import hashlib
 from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from qivis.inference.onnx_predictor import AnyPredictor, OnnxPredictor
 from qivis.inference.run import Plan
 from qivis.inference.runtime import load_for_runtime, with_short_side
 from qivis.inference.summary import software_versions
-from qivis.models.source import find_weights
+from qivis.models.source import checksum_of
 from qivis.structures import Categories
 
 
@@ -50,14 +49,12 @@ def task_of(source: str, args: Namespace, predictor: AnyPredictor) -> dict[str, 
     """Everything that the results depend on, as JSON."""
     path = Path(source)
     stat = path.stat() if path.is_file() else None
-    with find_weights(args.weights).open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "source": str(path.absolute()) if path.exists() else source,
         "bytes": stat.st_size if stat else None,
         "modified_ns": stat.st_mtime_ns if stat else None,
         "weights": args.weights,
-        "weights_sha256": checksum,
+        "weights_sha256": checksum_of(args.weights),
         "classes": args.classes,
         "stride": args.stride,
         "seconds": args.seconds,

@@ -1,5 +1,6 @@
 """Where weights come from: the package, the published ones by name, or a file."""
 
+import hashlib
 from importlib import resources
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def find_weights(weights: str | Path) -> Path:
             f"weights, or {DEFAULT!r}"
         )
     return fetch(str(weights))
+
+
+def checksum_of(weights: str | Path) -> str:
+    """SHA-256 of the file that holds the weights, hexadecimal.
+
+    Args:
+        weights: as `open_weights` takes them.
+
+    Raises:
+        WeightsError: if there are no such weights.
+    """
+    with find_weights(weights).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_published(path: Path, name: str) -> tuple[QueryInst, WeightsHeader]:

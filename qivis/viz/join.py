@@ -2,13 +2,14 @@
 
 import heapq
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
@@ -20,6 +21,8 @@ from qivis.viz.writer import Clock
 
 PLAYABLE = frozenset({"aac", "mp3"})  # sound that every browser plays from an mp4
 SOUND_CODEC = "aac"  # what all other sound becomes
+
+Heard = TypeVar("Heard", "Packet[AudioStream]", AudioFrame)
 
 log = logging.getLogger(__name__)
 
@@ -113,32 +116,32 @@ def _start_of_pictures(source: InputContainer) -> float:
 def _copied(
     source: InputContainer, written: AudioStream, begin: float, until: float
 ) -> Iterator[TimedPacket]:
-    for packet in source.demux(audio=0):
-        if packet.pts is None or packet.time_base is None:
-            continue
-        seconds = float(packet.pts * packet.time_base) - begin
-        if seconds > until:
-            return
-        if seconds < 0:
-            continue
+    for seconds, ticks, packet in _heard(source.demux(audio=0), begin, until):
         packet.stream = written
-        packet.pts = packet.dts = round(seconds / packet.time_base)
+        packet.pts = packet.dts = ticks
         yield TimedPacket(seconds, True, packet)
 
 
 def _encoded(
     source: InputContainer, written: AudioStream, begin: float, until: float
 ) -> Iterator[TimedPacket]:
-    for frame in source.decode(audio=0):
-        if frame.pts is None or frame.time_base is None:
-            continue
-        seconds = float(frame.pts * frame.time_base) - begin
-        if seconds > until:
-            break
-        if seconds < 0:
-            continue
-        frame.pts = round(seconds / frame.time_base)
+    for seconds, ticks, frame in _heard(source.decode(audio=0), begin, until):
+        frame.pts = ticks
         for packet in written.encode(frame):
             yield TimedPacket(seconds, True, packet)
     for packet in written.encode(None):
         yield TimedPacket(until, True, packet)
+
+
+def _heard(
+    items: Iterable[Heard], begin: float, until: float
+) -> Iterator[tuple[float, int, Heard]]:
+    """What is heard with the pictures, each with its time from their start on, also in ticks."""
+    for item in items:
+        if item.pts is None or item.time_base is None:
+            continue
+        seconds = float(item.pts * item.time_base) - begin
+        if seconds > until:
+            return
+        if seconds >= 0:
+            yield seconds, round(seconds / item.time_base), item

@@ -32,7 +32,6 @@ CHUNK_SECONDS = 10.0  # a chunk takes a tenth of this even if the clip is large 
 READ_AHEAD_BYTES = 128 * 2**20  # without a fence, at most this much of the clip lies ahead
 MAX_REDECODING = 1.0  # from there on PyAV, which decodes each frame once, is faster
 LARGEST_REOPENED = 64 * 2**20  # bytes of a file; opening reads all of it, for every chunk
-M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 2**20  # of glibc's malloc.h; bytes
 THREADS = 2
 NO_SUBSTITUTES = 1e-9  # share of frames that decord may replace by copies of others; 0 is "all"
 # From these, decord and PyAV come to the same RGB, to the bit, if the height is even. Elsewhere
@@ -74,8 +73,8 @@ def decode_with_decord(
     frame_bytes = 3 * size[0] * size[1]
     chunks = plan_chunks(table.keys, len(table.seconds), start, chunk_frames(frame_bytes))
     fences = [(len(table.seconds) - end) * frame_bytes > READ_AHEAD_BYTES for _, end in chunks]
-    largest = LARGEST_REOPENED if any(fences) and math.isfinite(max_redecoding) else math.inf
-    _check_cost(_redecoding(table, chunks, fences) - max_redecoding, path, largest)
+    if math.isfinite(max_redecoding):
+        _check_cost(path, any(fences), _redecoding(table, chunks, fences), max_redecoding)
     try:
         reader: Any = None
         expected: Pixels | None = None
@@ -87,11 +86,13 @@ def decode_with_decord(
             pictures = within(CHUNK_SECONDS, partial(_read, reader, indices))
             if is_fenced:
                 reader = None  # and with it all that it has read ahead
+                _give_back_freed_pictures()
             _check_pictures(pictures, size, expected)
             expected = pictures[-1].copy() if peek else None
             for index in range(begin, end):
                 image = to_image(pictures[index - begin].copy())
                 yield Frame(image, index, table.seconds[index])
+            del pictures  # before the next are read
     except DecoderStoppedError:
         raise
     except Exception as error:  # decord's own errors derive from nothing more specific
@@ -141,11 +142,11 @@ def _redecoding(
     return frames / len(table.seconds)
 
 
-def _check_cost(excess_redecoding: float, path: Path, largest: float) -> None:
+def _check_cost(path: Path, is_reopened: bool, redecoding: float, max_redecoding: float) -> None:
     """Refuse what PyAV reads faster."""
-    if excess_redecoding > 0:
+    if redecoding > max_redecoding:
         raise DecoderStoppedError("key frames too far apart for reading in chunks")
-    if path.stat().st_size > largest:
+    if is_reopened and path.stat().st_size > LARGEST_REOPENED:
         raise DecoderStoppedError("too large to be opened once more for every chunk")
 
 
@@ -171,18 +172,17 @@ def _import_decord() -> Any:
         import decord
     finally:
         ctypes.RTLD_GLOBAL = shared  # type: ignore[misc]
-    _give_back_freed_pictures()
     return decord
 
 
 def _give_back_freed_pictures() -> None:
-    """Have glibc return the memory of a picture when it is freed.
+    """Have glibc return the memory of freed pictures.
 
-    By itself it learns to keep blocks of this size in the heap of the thread that asked for them,
-    and each of decord's threads has one: with 720p, memory grew by 87 kB a frame.
+    It keeps some in the heap of each of decord's threads: with 720p, memory grew by 87 kB a frame.
+    To return every large block as it is freed (`mallopt`) would cost the network half its speed.
     """
-    with suppress(AttributeError, OSError, TypeError):  # another C library has no such setting
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+    with suppress(AttributeError, OSError, TypeError):  # another C library has no such function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _read(reader: Any, indices: range) -> Pixels:
