@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if TYPE_CHECKING:
     from qivis.config import ExperimentConfig
+    from qivis.inference.predictor import Precision
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(args.config, args.set)
         root = args.data_root or Path(config.data.root)
         measure = {"images": measure_images, "videos": measure_videos}[config.data.val.kind]
-        table, metrics = measure(args.weights, config, root, args.device)
+        table, metrics = measure(args.weights, config, root, args.device, args.optimized)
         print(table)
         if args.metrics:
             write_metrics(args.metrics, metrics)
@@ -38,22 +39,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure_images(
-    weights: str, config: "ExperimentConfig", root: Path, device: str
+    weights: str,
+    config: "ExperimentConfig",
+    root: Path,
+    device: str,
+    optimized: "Precision | None",
 ) -> tuple[str, Mapping[str, float]]:
     """The figures on images, to read and by name."""
     from qivis.engine.evaluate import as_metrics, as_table, evaluate_weights
 
-    measured = evaluate_weights(weights, config, root, device)
+    measured = evaluate_weights(weights, config, root, device, optimized)
     return as_table(measured), as_metrics(measured)
 
 
 def measure_videos(
-    weights: str, config: "ExperimentConfig", root: Path, device: str
+    weights: str,
+    config: "ExperimentConfig",
+    root: Path,
+    device: str,
+    optimized: "Precision | None",
 ) -> tuple[str, Mapping[str, float]]:
     """The figures on videos, to read and by name."""
     from qivis.engine.evaluate_videos import as_metrics, as_table, evaluate_video_weights
 
-    figures = evaluate_video_weights(weights, config, root, device)
+    figures = evaluate_video_weights(weights, config, root, device, optimized)
     return as_table(figures), as_metrics(figures)
 
 
@@ -81,6 +90,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--set", action="append", default=[], metavar="a.b=value", help="override a setting"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
+    parser.add_argument(
+        "--optimized",
+        choices=("float32", "bfloat16"),
+        help="measure the optimized network, as qivis-infer runs it, in this precision (default: "
+        "the plain one, which is what was trained)",
+    )
     return parser.parse_args(argv)
 
 

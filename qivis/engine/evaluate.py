@@ -15,7 +15,8 @@ from qivis.errors import DataError, WeightsError
 from qivis.evaluation.coco_map import FIGURES, CocoAp, evaluate_coco
 from qivis.export.coco_json import to_results
 from qivis.files import write_atomically
-from qivis.inference.predictor import Predictor, pick_device
+from qivis.inference.predictor import Precision, Predictor, pick_device
+from qivis.models.optimize import optimize
 from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
 from qivis.models.weights import WeightsHeader
@@ -23,7 +24,11 @@ from qivis.structures import Categories
 
 
 def evaluate_weights(
-    weights: str, config: ExperimentConfig, data_root: Path, device: str
+    weights: str,
+    config: ExperimentConfig,
+    data_root: Path,
+    device: str,
+    optimized: Precision | None = None,
 ) -> dict[str, CocoAp]:
     """Box and mask AP of stored weights on a config's validation set.
 
@@ -33,6 +38,7 @@ def evaluate_weights(
         config: its data section is used.
         data_root: where the data sets are.
         device: as `pick_device` takes it.
+        optimized: measure the optimized network in this precision; by default the plain one.
 
     Raises:
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
@@ -42,7 +48,10 @@ def evaluate_weights(
     model, header = open_weights(weights)
     check_classes(weights, header.categories, images.categories)
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return evaluate_images(protocol_predictor(model, header), images)
+    predictor = protocol_predictor(model, header)
+    if optimized is not None:
+        optimize(model, getattr(torch, optimized))
+    return evaluate_images(predictor, images)
 
 
 def check_classes(weights: str, known: Categories, wanted: Categories) -> None:

@@ -16,7 +16,7 @@ from qivis.evaluation.track_metrics import TrackFigures, TrackMetrics, measure_t
 from qivis.evaluation.ytvis_input import Source
 from qivis.evaluation.ytvis_map import STATS, YouTubeVisAp, accumulate
 from qivis.evaluation.ytvis_matching import match_tracks
-from qivis.inference.predictor import Predictor
+from qivis.inference.predictor import Precision, Predictor
 from qivis.structures import Categories
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,16 @@ class VideoFigures:
 
 
 def evaluate_video_weights(
-    weights: str, config: ExperimentConfig, data_root: Path, device: str
+    weights: str,
+    config: ExperimentConfig,
+    data_root: Path,
+    device: str,
+    optimized: Precision | None = None,
 ) -> VideoFigures:
     """The figures of stored weights on a config's validation set.
 
     Args:
-        weights, device: as `open_video_predictor` takes them.
+        weights, device, optimized: as `open_video_predictor` takes them.
         config: its data and tracking sections are used.
         data_root: where the data sets are.
 
@@ -52,7 +56,7 @@ def evaluate_video_weights(
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
     """
     videos = validation_videos(config.data, data_root)
-    predictor = open_video_predictor(weights, config, device)
+    predictor = open_video_predictor(weights, config, device, optimized)
     check_classes(weights, predictor.categories, videos.categories)
     return evaluate_videos(predictor, videos)
 

@@ -12,8 +12,9 @@ from qivis.data.sources import validation_videos
 from qivis.data.youtube_vis import YouTubeVis
 from qivis.errors import WeightsError
 from qivis.export.ytvis_json import TrackEntry, to_entries
-from qivis.inference.predictor import Predictor, pick_device
+from qivis.inference.predictor import Precision, Predictor, pick_device
 from qivis.inference.video import segment_video
+from qivis.models.optimize import optimize
 from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
 from qivis.models.weights import WeightsHeader
@@ -64,7 +65,9 @@ def video_predictor(model: QueryInst, header: WeightsHeader) -> Predictor:
     )
 
 
-def open_video_predictor(weights: str, config: ExperimentConfig, device: str) -> Predictor:
+def open_video_predictor(
+    weights: str, config: ExperimentConfig, device: str, optimized: Precision | None = None
+) -> Predictor:
     """A predictor of stored weights that tracks as a config says.
 
     Args:
@@ -72,6 +75,7 @@ def open_video_predictor(weights: str, config: ExperimentConfig, device: str) ->
         config: how detections become tracks is an experiment's: its tracking section is used, and
             not the one that the weights recommend.
         device: as `pick_device` takes it.
+        optimized: take the optimized network in this precision; by default the plain one.
 
     Raises:
         WeightsError: if the weights or the device cannot be used.
@@ -81,9 +85,12 @@ def open_video_predictor(weights: str, config: ExperimentConfig, device: str) ->
     model.drop_training_heads()
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
-        return video_predictor(model, replace(header, tracking=config.tracking))
+        predictor = video_predictor(model, replace(header, tracking=config.tracking))
     except WeightsError as error:
         raise WeightsError(f"{weights}: {error}") from error
+    if optimized is not None:
+        optimize(model, getattr(torch, optimized))
+    return predictor
 
 
 def find_submission(

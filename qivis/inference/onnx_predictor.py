@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qivis.config.schema import InputConfig, TrackingConfig
 from qivis.errors import WeightsError
-from qivis.inference.predictor import LEAST_SCORE, Predictor, associated_by
+from qivis.inference.predictor import LEAST_SCORE, Precision, Predictor, associated_by
 from qivis.models.onnx_export import INPUTS, OUTPUTS
 from qivis.models.ranking import Pairs, judge_masks
 from qivis.models.weights import HEADER_KEY, WeightsHeader, read_header
@@ -49,6 +49,7 @@ class OnnxPredictor:
     tracking: TrackingConfig
     device: torch.device
     score_threshold: float = LEAST_SCORE
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         has_embeddings = OUTPUTS[-1] in [output.name for output in self.session.get_outputs()]

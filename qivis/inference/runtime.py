@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def load_for_runtime(args: Namespace) -> AnyPredictor:
-    """The predictor of `--weights`, `--runtime`, `--device` and `--association`.
+    """The predictor of `--weights`, `--runtime`, `--device`, `--precision` and `--association`.
 
     Raises:
         WeightsError: if the weights, the runtime or the device cannot be used.
@@ -32,12 +32,14 @@ def load_for_runtime(args: Namespace) -> AnyPredictor:
             f"--imgsz: the size of {args.weights} is fixed; export another with "
             "tools/export_onnx.py --size"
         )
+    if (is_graph or args.runtime == "onnx") and args.precision == "bfloat16":
+        raise ConfigError("--precision bfloat16: ONNX graphs have float32; leave one of both out")
     if is_graph:
         return load_onnx_predictor(args.weights, args.device, args.association)
     if args.runtime == "onnx":
         graph = exported(args.weights, args.imgsz)
         return load_onnx_predictor(graph, args.device, args.association)
-    return load_predictor(args.weights, args.device, args.association)
+    return load_predictor(args.weights, args.device, args.association, precision=args.precision)
 
 
 def exported(weights: str, short_side: int | None) -> Path:

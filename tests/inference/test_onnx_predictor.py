@@ -29,7 +29,8 @@ def exported(tiny_graph: tuple[Path, Path]) -> OnnxPredictor:
 
 @pytest.fixture(scope="module")
 def plain(tiny_graph: tuple[Path, Path]) -> Predictor:
-    return replace(load_predictor(tiny_graph[0], "cpu"), score_threshold=0.0, max_detections=10)
+    predictor = load_predictor(tiny_graph[0], "cpu", precision="float32")
+    return replace(predictor, score_threshold=0.0, max_detections=10)
 
 
 def assert_same(ours: Detections, theirs: Detections) -> None:
@@ -146,7 +147,10 @@ def test_the_embedded_model_finds_the_same_in_real_pictures(tmp_path: Path) -> N
     model, header = open_weights("default")
     model.drop_training_heads()
     export_onnx(tmp_path / "nano.onnx", model.eval(), header, default_size(header.input))
-    exported, plain = load_onnx_predictor(tmp_path / "nano.onnx"), load_predictor(device="cpu")
+    exported, plain = (
+        load_onnx_predictor(tmp_path / "nano.onnx"),
+        load_predictor(device="cpu", precision="float32"),
+    )
     with open_video(DEMO) as frames:
         images = [frame.image for frame in list(frames)[:20:19]]
     for ours, theirs in zip(exported(images), plain(images), strict=True):

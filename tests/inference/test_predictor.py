@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from qivis.errors import ConfigError, WeightsError
-from qivis.inference.predictor import Predictor, load_predictor, pick_device
+from qivis.inference.predictor import (
+    Predictor,
+    best_precision,
+    load_predictor,
+    pick_device,
+)
+from qivis.models.backbone import Lite0
 from tests.tiny import noise
 
 
@@ -44,6 +50,38 @@ def test_settings_come_from_the_weights(tiny_weights: Path) -> None:
     assert (predictor.input.short_side, predictor.input.long_side) == (64, 96)
     assert predictor.categories.names == ("circle", "square", "triangle")
     assert not predictor.model.training
+
+
+def test_an_optimized_network_finds_what_the_plain_one_finds(tiny_weights: Path) -> None:
+    plain = load_predictor(tiny_weights, "cpu", optimize=False)
+    optimized = load_predictor(tiny_weights, "cpu", precision="float32")
+    assert (plain.precision, optimized.precision) == ("float32", "float32")
+    images = [noise((48, 72))]
+    ours, theirs = (
+        replace(predictor, score_threshold=0.0, max_detections=5)(images)[0]
+        for predictor in (optimized, plain)
+    )
+    assert torch.equal(ours.labels, theirs.labels)
+    assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
+    assert torch.allclose(ours.boxes, theirs.boxes, atol=1e-2)
+    assert isinstance(plain.model.backbone, Lite0)
+    assert not isinstance(optimized.model.backbone, Lite0)
+
+
+def test_what_is_found_in_bfloat16_has_the_types_of_float32(tiny_weights: Path) -> None:
+    predictor = load_predictor(tiny_weights, "cpu", precision="bfloat16")
+    assert predictor.precision == "bfloat16"
+    (found,) = replace(predictor, score_threshold=0.0, max_detections=5)([noise((48, 72))])
+    assert len(found) == 5
+    assert {found.boxes.dtype, found.scores.dtype, found.embeddings.dtype} == {torch.float32}
+    assert found.masks.dtype == torch.bool
+
+
+def test_bfloat16_is_chosen_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it, precision in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda answer=has_it: answer)
+        assert best_precision(torch.device("cpu")) == precision
+    assert best_precision(torch.device("meta")) == "float32"
 
 
 def widths(predictor: Predictor) -> set[int]:

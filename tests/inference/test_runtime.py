@@ -65,3 +65,9 @@ def test_a_graph_is_made_once(
     assert isinstance(predictor, OnnxPredictor)
     assert predictor.size == (64, 96)
     assert [path.stat().st_mtime_ns for path in graph.parent.iterdir()] == [made]
+
+
+def test_a_graph_has_the_precision_that_it_was_exported_with(args_of: ArgsOf) -> None:
+    assert task_of("a.mp4", args_of(), load_for_runtime(args_of()))["precision"] == "float32"
+    with pytest.raises(ConfigError, match="--precision bfloat16: ONNX graphs have float32"):
+        load_for_runtime(args_of("--precision", "bfloat16"))

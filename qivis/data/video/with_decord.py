@@ -29,7 +29,7 @@ from qivis.structures import Frame
 CHUNK_FRAMES = 32
 CHUNK_BYTES = 64 * 2**20
 CHUNK_SECONDS = 10.0  # a chunk takes a tenth of this even if the clip is large and the CPU busy
-READ_AHEAD_BYTES = 128 * 2**20  # without a fence, at most this much of the clip lies ahead
+READ_AHEAD_BYTES = 64 * 2**20  # without a fence, at most this much of the clip lies ahead
 MAX_REDECODING = 1.0  # from there on PyAV, which decodes each frame once, is faster
 LARGEST_REOPENED = 64 * 2**20  # bytes of a file; opening reads all of it, for every chunk
 THREADS = 2
@@ -88,9 +88,9 @@ def decode_with_decord(
                 reader = None  # and with it all that it has read ahead
                 _give_back_freed_pictures()
             _check_pictures(pictures, size, expected)
-            expected = pictures[-1].copy() if peek else None
+            expected = pictures[-1] if peek else None
             for index in range(begin, end):
-                image = to_image(pictures[index - begin].copy())
+                image = to_image(pictures[index - begin])
                 yield Frame(image, index, table.seconds[index])
             del pictures  # before the next are read
     except DecoderStoppedError:
@@ -185,15 +185,16 @@ def _give_back_freed_pictures() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _read(reader: Any, indices: range) -> Pixels:
-    """(N, H, W, 3)."""
-    pictures: Pixels = reader.get_batch(indices).asnumpy()
-    return pictures
+def _read(reader: Any, indices: range) -> list[Pixels]:
+    """(H, W, 3) each."""
+    return [reader[index].asnumpy() for index in indices]
 
 
-def _check_pictures(pictures: Pixels, size: tuple[int, int], expected: Pixels | None) -> None:
-    if pictures.shape[1:3] != size:
-        raise DecoderStoppedError(f"gives pictures of {pictures.shape[1:3]} for {size}")
+def _check_pictures(
+    pictures: Sequence[Pixels], size: tuple[int, int], expected: Pixels | None
+) -> None:
+    if pictures[0].shape[:2] != size:
+        raise DecoderStoppedError(f"gives pictures of {pictures[0].shape[:2]} for {size}")
     if expected is not None and not np.array_equal(pictures[0], expected):
         raise DecoderStoppedError("gives another picture when it begins there")
 

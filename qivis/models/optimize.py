@@ -1,0 +1,135 @@
+"""The same network, faster for inference: fused and packed layers, in the precision asked for.
+
+What is computed is what the plain modules compute, up to rounding; they stay the ones to read.
+"""
+
+import operator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from qivis.models.fused import FusedConv, PackedLinear, has_onednn
+from qivis.models.learned_queries import LearnedQueries
+from qivis.models.queryinst import QueryInst
+
+_ADDITIONS = frozenset({operator.add, operator.iadd})
+_RELU6 = frozenset({F.relu6})
+
+
+def optimize(model: QueryInst, dtype: torch.dtype = torch.float32) -> None:
+    """Make a network faster, in place; it cannot be trained, saved or moved any more.
+
+    Args:
+        model: in the mode of inference, on the device that it will run on.
+        dtype: float32 or bfloat16, of weights and features; boxes stay float32.
+    """
+    features = FusedFeatures(model.backbone, model.fpn, dtype)
+    model.backbone, model.fpn = features, nn.Identity()
+    queries = model.queries
+    start = queries.features if isinstance(queries, LearnedQueries) else queries  # not the boxes
+    for part in (start, model.stages, model.mask_heads, model.association):
+        if part is not None:
+            _replace_layers(part, dtype)
+            part.to(dtype)
+
+
+class FusedFeatures(nn.Module):
+    """Backbone and pyramid as one graph of fused layers."""
+
+    def __init__(self, backbone: nn.Module, fpn: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.graph = fuse(nn.Sequential(backbone, fpn), dtype)
+        self._dtype = dtype
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) to (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32."""
+        pyramid: tuple[Tensor, ...] = self.graph(images.to(self._dtype))
+        return pyramid
+
+
+def fuse(module: nn.Module, dtype: torch.dtype) -> fx.GraphModule:
+    """A module whose convolutions do, too, what directly follows them: norm, sum and activation."""
+    traced = fx.GraphModule(module, _Tracer().trace(module))
+    for node in list(traced.graph.nodes):
+        if isinstance(_layer(node, traced), nn.Conv2d):
+            _fuse_convolution(traced, node, dtype)
+    traced.graph.lint()
+    traced.recompile()
+    traced.delete_all_unused_submodules()
+    return traced
+
+
+class _Tracer(fx.Tracer):
+    """A convolution with a padding of its own is a layer, too."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether a call of the module is one node of the graph."""
+        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _fuse_convolution(traced: fx.GraphModule, node: fx.Node, dtype: torch.dtype) -> None:
+    """Replace a convolution and what follows it by one layer, where the last of them stood."""
+    conv = traced.get_submodule(str(node.target))
+    assert isinstance(conv, nn.Conv2d), "checked by the caller"
+    last, other = node, None
+    norm = _layer(_only_user(last), traced)
+    if isinstance(norm, nn.BatchNorm2d):
+        last = _only_user(last) or last
+    else:
+        norm = None
+    fused = FusedConv(conv, norm, dtype)
+    following = _only_user(last)
+    if following is not None and following.target in _ADDITIONS:
+        other = next(summand for summand in following.args if summand is not last)
+        last, following = following, _only_user(following)
+    activation = _activation(following, traced)
+    if following is not None and activation in (("relu",) if other else ("relu", "hardtanh")):
+        fused.activation, last = activation, following
+    name = f"fused_{node.name}"
+    traced.add_submodule(name, fused)
+    with traced.graph.inserting_before(last):
+        arguments = (node.args[0],) if other is None else (node.args[0], other)
+        replacement = traced.graph.call_module(name, arguments)
+    last.replace_all_uses_with(replacement)
+    while last is not node:
+        before = next(part for part in last.all_input_nodes if part is not other)
+        traced.graph.erase_node(last)
+        last = before
+    traced.graph.erase_node(node)
+
+
+def _only_user(node: fx.Node | None) -> fx.Node | None:
+    """What alone takes the result of a node."""
+    return next(iter(node.users)) if node is not None and len(node.users) == 1 else None
+
+
+def _layer(node: fx.Node | None, traced: fx.GraphModule) -> nn.Module | None:
+    if node is None or node.op != "call_module":
+        return None
+    return traced.get_submodule(str(node.target))
+
+
+def _activation(node: fx.Node | None, traced: fx.GraphModule) -> str:
+    """What a node does, as `FusedConv.activation`."""
+    if node is None:
+        return "none"
+    target: Any = node.target
+    if isinstance(_layer(node, traced), nn.ReLU) or target == "relu":
+        return "relu"
+    return "hardtanh" if target in _RELU6 else "none"
+
+
+def _replace_layers(parent: nn.Module, dtype: torch.dtype) -> None:
+    for name, child in list(parent.named_children()):
+        if isinstance(child, nn.MultiheadAttention):
+            continue  # takes the weights of its layers, not the layers
+        if isinstance(child, nn.Sequential) and any(isinstance(part, nn.Conv2d) for part in child):
+            setattr(parent, name, fuse(child, dtype))
+        elif isinstance(child, nn.Conv2d):
+            setattr(parent, name, FusedConv(child, None, dtype))
+        elif isinstance(child, nn.Linear) and has_onednn(child.weight.device):
+            setattr(parent, name, PackedLinear(child, dtype))
+        else:
+            _replace_layers(child, dtype)

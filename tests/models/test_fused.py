@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from qivis.models.efficientnet_lite import SameConv2d
+from qivis.models.fused import FusedConv, PackedLinear, has_onednn
+
+CLOSE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.bfloat16: {"rtol": 0.02, "atol": 0.05}}
+ON_CPU = pytest.mark.skipif(not has_onednn(torch.device("cpu")), reason="PyTorch without oneDNN")
+
+
+def norm(width):
+    layer = nn.BatchNorm2d(width).eval()
+    for values in (layer.weight, layer.running_var):
+        nn.init.uniform_(values, 0.5, 2)
+    for values in (layer.bias, layer.running_mean):
+        nn.init.uniform_(values, -1, 1)
+    return layer
+
+
+@pytest.fixture(params=[torch.float32, torch.bfloat16], ids=str)
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(params=[True, False], ids=["onednn", "step by step"])
+def fused_conv(request, monkeypatch):
+    """Makes fused convolutions for devices with and without oneDNN."""
+    if not request.param:
+        monkeypatch.setattr("qivis.models.fused.has_onednn", lambda _: False)
+    return FusedConv
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("activation", "with_other"),
+    [("none", False), ("relu", False), ("hardtanh", False), ("none", True), ("relu", True)],
+)
+def test_norm_sum_and_activation_are_those_of_the_layers_one_after_the_other(
+    fused_conv, dtype, activation, with_other
+):
+    torch.manual_seed(0)
+    conv, batch_norm = nn.Conv2d(4, 6, 3, stride=2, padding=1), norm(6)
+    features, other = 6 * torch.randn(2, 4, 9, 12), 3 * torch.randn(2, 6, 5, 6)
+    fused = fused_conv(conv, batch_norm, dtype)
+    fused.activation = activation
+    expected = batch_norm(conv(features)) + other * with_other
+    expected = {"none": expected, "relu": expected.relu(), "hardtanh": F.relu6(expected)}
+    assert expected["none"].max() > 6  # so that each of the three gives something else
+    result = fused(features.to(dtype), other.to(dtype) if with_other else None)
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.float(), expected[activation], **CLOSE[dtype])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_padding_of_the_odd_pixel_is_part_of_the_kernel(fused_conv, kernel, groups):
+    torch.manual_seed(0)
+    conv = SameConv2d(4, 8, kernel, stride=2, groups=groups)
+    features = torch.randn(1, 4, 16, 10)
+    result = fused_conv(conv, None, torch.float32)(features)
+    torch.testing.assert_close(result, conv(features), **CLOSE[torch.float32])
+
+
+@torch.inference_mode()
+def test_a_map_of_another_size_is_convolved_as_well(fused_conv):
+    conv = nn.Conv2d(4, 6, 1)
+    fused = fused_conv(conv, None, torch.float32)
+    for side in (8, 5):
+        features = torch.randn(1, 4, side, side)
+        torch.testing.assert_close(fused(features), conv(features), **CLOSE[torch.float32])
+
+
+@ON_CPU
+@torch.inference_mode()
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(3, 5), (2, 3, 5)])
+def test_a_packed_layer_is_the_linear_one(dtype, bias, shape):
+    torch.manual_seed(0)
+    linear = nn.Linear(5, 7, bias=bias)
+    features = torch.randn(shape)
+    result = PackedLinear(linear, dtype)(features.to(dtype))
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.float(), linear(features), **CLOSE[dtype])

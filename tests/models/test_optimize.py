@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from qivis.config.schema import InputConfig
+from qivis.models.backbone import BACKBONES
+from qivis.models.fused import FusedConv
+from qivis.models.inputs import prepare
+from qivis.models.optimize import fuse, optimize
+from qivis.models.postprocess import select_detections
+from tests.tiny import FEATURIZED, TINY, noise, spread_scores, tiny_model
+
+FORMS = {
+    "learned queries": TINY,
+    "featurized queries": FEATURIZED,
+    "ResNet": replace(TINY, backbone="resnet50"),
+    "batch norm in the mask head": replace(TINY, mask_norm="batch"),
+    "an association head": replace(FEATURIZED, association="dynamic_conv", embedding_width=12),
+}
+NORMS = (nn.BatchNorm2d,)
+
+
+def stir_norms(module):
+    """Give batch norms statistics, as if they had been trained."""
+    for layer in module.modules():
+        if isinstance(layer, NORMS):
+            nn.init.uniform_(layer.running_var, 0.8, 1.2)
+            nn.init.uniform_(layer.running_mean, -0.1, 0.1)
+            nn.init.uniform_(layer.bias, -0.1, 0.1)
+    return module
+
+
+def twins(config):
+    """The same network twice, with scores that are far apart."""
+    pair = []
+    for _ in range(2):
+        model = spread_scores(tiny_model(config))
+        torch.manual_seed(1)
+        pair.append(stir_norms(model).eval())
+    return pair
+
+
+def detect(model):
+    sizes = [(64, 96), (50, 40)]
+    images = [noise(size, seed) for seed, size in enumerate(sizes)]
+    with torch.inference_mode():
+        prediction = model(prepare(images, InputConfig()))
+        return select_detections(model, prediction, sizes, score_threshold=0, max_detections=6)
+
+
+@pytest.mark.parametrize("config", FORMS.values(), ids=FORMS)
+def test_an_optimized_network_finds_the_same(config):
+    plain, optimized = twins(config)
+    optimize(optimized)
+    for ours, theirs in zip(detect(optimized), detect(plain), strict=True):
+        assert torch.equal(ours.labels, theirs.labels)
+        torch.testing.assert_close(ours.scores, theirs.scores, rtol=0, atol=1e-4)
+        torch.testing.assert_close(ours.boxes, theirs.boxes, rtol=0, atol=0.01)
+        torch.testing.assert_close(ours.embeddings, theirs.embeddings, rtol=1e-3, atol=1e-3)
+        assert (ours.masks != theirs.masks).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("config", FORMS.values(), ids=FORMS)
+def test_in_bfloat16_features_are_close_and_boxes_stay_float32(config):
+    plain, optimized = twins(config)
+    optimize(optimized, torch.bfloat16)
+    batch = prepare([noise((64, 96))], InputConfig())
+    with torch.inference_mode():
+        ours, theirs = optimized(batch), plain(batch)
+        assert ours.stages[-1].logits.dtype == torch.bfloat16
+        for ours_level, level in zip(ours.pyramid, theirs.pyramid, strict=True):
+            assert ours_level.dtype == torch.bfloat16
+            assert (ours_level - level).abs().mean() < 0.02 * level.abs().mean()
+    assert ours.initial.boxes.dtype == ours.stages[-1].boxes.dtype == torch.float32
+    if not ours.initial.dense:  # boxes that were learned, not proposed, are the same
+        assert torch.equal(ours.initial.boxes, theirs.initial.boxes)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0"])
+def test_of_a_backbone_only_fused_convolutions_and_pooling_are_left(name):
+    graph = fuse(BACKBONES[name]().eval(), torch.float32)
+    steps = [node for node in graph.graph.nodes if node.op.startswith("call_")]
+    layers = [graph.get_submodule(node.target) for node in steps if node.op == "call_module"]
+    assert {type(layer) for layer in layers} <= {FusedConv, nn.MaxPool2d}
+    assert len(layers) == len(steps)
+    assert not [layer for layer in graph.modules() if isinstance(layer, NORMS)]
+
+
+def test_maps_that_are_used_twice_are_kept():
+    class Forked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+        def forward(self, features):
+            convolved = self.conv(features)
+            return convolved + self.norm(convolved).relu()
+
+    module = stir_norms(Forked()).eval()
+    features = torch.randn(1, 3, 4, 4)
+    with torch.inference_mode():
+        torch.testing.assert_close(fuse(module, torch.float32)(features), module(features))
+
+
+def test_a_map_is_added_before_an_activation_that_cannot_be_fused():
+    class Summed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, features):
+            return nn.functional.relu6(features + self.conv(features))
+
+    module = Summed().eval()
+    features = 9 * torch.randn(1, 3, 4, 4)
+    with torch.inference_mode():
+        torch.testing.assert_close(fuse(module, torch.float32)(features), module(features))
+
+
+def test_no_value_is_waited_for_between_picture_and_outputs():
+    """Each `.item()`, `.tolist()` or `nonzero()` would keep a GPU idle until it had caught up."""
+    waits = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::item"}
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(func.name().split(".")[0])
+            return func(*args, **(kwargs or {}))
+
+    for model in (*twins(FEATURIZED), *twins(TINY)):
+        seen: list[str] = []
+        batch = prepare([noise((64, 96))], InputConfig())
+        with torch.inference_mode(), Watch():
+            model(batch)
+        assert len(seen) > 100
+        assert not waits & set(seen)
