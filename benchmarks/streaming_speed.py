@@ -24,6 +24,7 @@ from qivis.data.video import open_video
 from qivis.inference.predictor import Predictor, load_predictor
 from qivis.inference.run import Plan, run_clip
 from qivis.inference.run_folder import begin_run
+from qivis.inference.side_by_side import find_side_by_side
 from qivis.structures import Frame
 
 LEAST_SHARE = 0.85
@@ -59,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def time_alone(predictor: Predictor, frames: Sequence[Frame]) -> float:
     """Seconds that the network takes for the frames."""
     started = time.perf_counter()
-    for frame in frames:
-        predictor([frame.image])
+    for _ in find_side_by_side(frames, predictor):
+        pass
     return time.perf_counter() - started
 
 

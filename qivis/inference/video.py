@@ -1,7 +1,8 @@
 """From a video to tracked masks, frame by frame: nothing here holds more than a few frames."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from qivis.data.video import open_video
 from qivis.errors import DataError
 from qivis.inference.ahead import ahead
 from qivis.inference.onnx_predictor import AnyPredictor
+from qivis.inference.predictor import Predictor
+from qivis.inference.side_by_side import find_side_by_side
 from qivis.structures import Detections, Frame, TrackedDetections
 from qivis.tracking import Tracker, build_tracker
 
 Finder = Callable[[Sequence[Tensor]], list[Detections]]  # as `Predictor` is one
-FRAMES_PER_CALL = 4  # enough to keep a GPU busy; a CPU sees one at a time
+FRAMES_PER_CALL = 4  # enough to keep a GPU busy
 
 
 def segment_video(
@@ -29,8 +32,8 @@ def segment_video(
     Args:
         source: a video file, a folder of pictures, or frames in their order.
         predictor: finds the objects; its tracking settings are used.
-        frames_per_call: frames that the network sees at once; more cost memory. Halved when the
-            device has not enough of it.
+        frames_per_call: frames that a GPU sees at once; more cost memory. Halved when it has not
+            enough of it. A CPU sees them one by one, several at the same time.
 
     Yields:
         Each frame, in order, with its objects: on the CPU, in the frame's pixels, best score first.
@@ -51,13 +54,27 @@ def segment_frames(
 ) -> Iterator[tuple[Frame, TrackedDetections]]:
     """The same with a tracker that may have seen earlier frames; frames are read in a thread."""
     rest = ahead(frames, depth=frames_per_call)
+    if isinstance(predictor, Predictor):  # draws no masks that the tracker would not look at
+        least = max(predictor.score_threshold, tracker.keep_score)
+        predictor = replace(predictor, score_threshold=least)
+    if isinstance(predictor, Predictor) and predictor.device.type == "cpu":
+        found = find_side_by_side(rest, predictor)
+    else:
+        found = _find_in_chunks(rest, predictor, frames_per_call)
     try:
-        while chunk := list(islice(rest, frames_per_call)):
-            found, frames_per_call = _find(chunk, predictor, frames_per_call)
-            for frame, detections in zip(chunk, found, strict=True):
-                yield frame, tracker.update(detections.to("cpu"))
+        for frame, detections in found:
+            yield frame, tracker.update(detections.to("cpu"))
     finally:
+        found.close()
         rest.close()
+
+
+def _find_in_chunks(
+    frames: Iterator[Frame], predictor: Finder, frames_per_call: int
+) -> Generator[tuple[Frame, Detections], None, None]:
+    while chunk := list(islice(frames, frames_per_call)):
+        found, frames_per_call = _find(chunk, predictor, frames_per_call)
+        yield from zip(chunk, found, strict=True)
 
 
 def _find(chunk: Sequence[Frame], predictor: Finder, at_once: int) -> tuple[list[Detections], int]:

@@ -53,7 +53,7 @@ class Tracker:
     ) -> None:
         self._sight = sight
         self._associate = associate
-        self._keep_score = keep_score
+        self.keep_score = keep_score
         self._birth_score = birth_score
         self._duplicate_iou = duplicate_iou
         self._memory_frames = memory_frames
@@ -90,7 +90,7 @@ class Tracker:
     def _look(self, detections: Detections) -> Sightings:
         """The presentable and distinct ones."""
         rows = detections.scores.argsort(descending=True, stable=True)
-        rows = rows[detections.scores[rows] >= self._keep_score]
+        rows = rows[detections.scores[rows] >= self.keep_score]
         standing = stand_ins(rows, detections.boxes, detections.masks, self._duplicate_iou)
         return self._sight(detections, rows, standing)
 

@@ -60,10 +60,10 @@ def draw(frame: Frame | Tensor, tracked: TrackedDetections, names: Sequence[str]
     ids, labels, scores = (
         values.tolist() for values in (tracked.track_ids, tracked.labels, tracked.scores)
     )
-    for row in from_large:
-        _draw_mask(canvas, masks[row], extents[row], color(ids[row]))
-    taken: list[Rect] = []
     picture = Image.fromarray(canvas)
+    for row in from_large:
+        _draw_mask(picture, masks[row], extents[row], color(ids[row]))
+    taken: list[Rect] = []
     for row in from_large:
         text = f"{ids[row]} {scores[row]:.2f}"
         if names:
@@ -86,35 +86,34 @@ def _around(box: Sequence[float]) -> Rect:
 
 
 def _draw_mask(
-    canvas: Pixels, mask: NDArray[np.bool_], extent: Rect, rgb: tuple[int, int, int]
+    picture: Image.Image, mask: NDArray[np.bool_], extent: Rect, rgb: tuple[int, int, int]
 ) -> None:
-    """Veil and contour, in place. `canvas` is (H, W, 3)."""
+    """Veil and contour, in place."""
     height, width = mask.shape
     thickness = max(1.5, height / LINES_OF_CONTOUR)
     margin = 4 + 2 * int(thickness)
-    window = np.s_[
-        max(extent.top - margin, 0) : min(extent.bottom + margin, height),
-        max(extent.left - margin, 0) : min(extent.right + margin, width),
-    ]
-    inside = _distance_inside(mask[window], thickness)
+    left, top = max(extent.left - margin, 0), max(extent.top - margin, 0)
+    right, bottom = min(extent.right + margin, width), min(extent.bottom + margin, height)
+    # The blur takes the steps of the pixel grid out of the edge.
+    pixels = mask[top:bottom, left:right].astype(np.uint8) * 255
+    soft = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(_sigma(thickness)))
+    for paint, opacity in zip(((0, 0, 0), rgb), _opacities(thickness), strict=True):
+        picture.paste(paint, (left, top), soft.point(opacity))
+
+
+def _sigma(thickness: float) -> float:
+    return max(1.2, 0.8 * thickness)
+
+
+@lru_cache
+def _opacities(thickness: float) -> tuple[list[int], ...]:
+    """Of the rim, and of veil and line together, in 0 .. 255; the blurred mask is 0 .. 255."""
+    inside = _sigma(thickness) * DISTANCES  # pixels to the nearest edge, negative outside
+    rim = RIM * np.clip(thickness / 2 + 1.5 - np.abs(inside), 0, 1) * (inside < 0)
     veil = VEIL * np.clip(inside + 0.5, 0, 1)
     line = np.clip(thickness / 2 + 0.5 - np.abs(inside), 0, 1)
-    rim = RIM * np.clip(thickness / 2 + 1.5 - np.abs(inside), 0, 1) * (inside < 0)
-    part = canvas[window].astype(np.float32)
-    for opacity, paint in ((rim, (0, 0, 0)), (veil, rgb), (line, rgb)):
-        part += opacity[:, :, None] * (np.array(paint, np.float32) - part)
-    canvas[window] = np.rint(part).astype(np.uint8)
-
-
-def _distance_inside(mask: NDArray[np.bool_], thickness: float) -> NDArray[np.float32]:
-    """Pixels to the nearest edge, negative outside; at most about four, whatever is farther.
-
-    Read off from the blurred mask, which takes the steps of the pixel grid out of the edge.
-    """
-    sigma = max(1.2, 0.8 * thickness)
-    soft = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(sigma))
-    distances: NDArray[np.float32] = np.float32(sigma) * DISTANCES[np.asarray(soft)]
-    return distances
+    both = 1 - (1 - veil) * (1 - line)
+    return tuple(np.rint(255 * opacity).astype(int).tolist() for opacity in (rim, both))
 
 
 def _draw_tag(
