@@ -156,6 +156,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help=f"further files: {', '.join(FORMATS)}",
     )
+    add("--profile", action="store_true", help="say where the time went, stage by stage")
     add(
         "--resume",
         action="store_true",

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,7 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     """Do one clip; says on a line what came of it."""
     from tqdm import tqdm
 
+    from qivis.inference.profile import Profile
     from qivis.inference.run import run_clip
     from qivis.inference.run_folder import finish
     from qivis.inference.summary import summarize, write_summary
@@ -115,9 +117,13 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
 
     total = -(-reader.info.num_frames // args.stride) or None
     progress = functools.partial(tqdm, desc=name, total=total, leave=False, unit="frame")
+    profile = Profile() if args.profile else None
     started = time.perf_counter()
-    clip = run_clip(source, reader, predictor, folder, plan_of(args, predictor), progress)
+    with profile.watching() if profile else nullcontext():
+        clip = run_clip(source, reader, predictor, folder, plan_of(args, predictor), progress)
     seconds = time.perf_counter() - started
+    if profile:
+        _say(profile.table(len(clip.times)))
     summary = summarize(clip, source, name, dict(task), seconds, str(predictor.device))
     write_summary(summary, folder)
     finish(folder)
