@@ -5,13 +5,14 @@ CLIP ?=
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow format clean
+.PHONY: help demo test lint slow bench format clean
 
 help:
 	@echo "make demo [CLIP=clip.mp4]  tracked masks of a clip, with the embedded model"
 	@echo "make test                  every check that CI runs"
 	@echo "make lint                  ruff and mypy only"
 	@echo "make slow                  the tests that make test leaves out"
+	@echo "make bench [CLIP=clip.mp4] every claim about speed, to benchmarks/results.md"
 	@echo "make format                let ruff rewrite the sources in the project's format"
 
 demo: $(VENV)/installed
@@ -27,6 +28,9 @@ lint: $(VENV)/installed-dev
 
 slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/report.py $(if $(CLIP),--clip "$(CLIP)")
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

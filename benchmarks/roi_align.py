@@ -30,7 +30,7 @@ SIZE = (384, 640)
 NUMBER, CHANNELS = 100, 256
 GRIDS = (7, 14)
 SAMPLING_RATIO = 2
-IMAGES = torch.zeros(NUMBER, dtype=torch.int64)
+IMAGES = torch.zeros(NUMBER, dtype=torch.int64)  # all boxes lie in the one there is
 BAR = 8.0
 TOLERANCE = 1e-4
 
@@ -65,7 +65,7 @@ def forward(pyramid: Sequence[Tensor], boxes: Tensor, side: int) -> Ways:
     rows = flatten_pyramid(pyramid)
     half = flatten_pyramid([level.bfloat16() for level in pyramid])
     return {
-        "torchvision, level by level": lambda: by_level(pyramid, boxes, side),
+        "torchvision, level by level": lambda: by_level(pyramid, boxes, IMAGES, side),
         "ours, float32": lambda: roi_align_pyramid(rows, boxes, IMAGES, side, SAMPLING_RATIO),
         "ours, bfloat16": lambda: roi_align_pyramid(half, boxes, IMAGES, side, SAMPLING_RATIO),
     }
@@ -77,7 +77,7 @@ def backward(pyramid: Sequence[Tensor], boxes: Tensor, side: int) -> Ways:
     for name, dtype in (("torchvision", torch.float32), *OURS):
         levels = [level.to(dtype, copy=True).requires_grad_() for level in pyramid]
         if name == "torchvision":
-            pooled = by_level(levels, boxes, side)
+            pooled = by_level(levels, boxes, IMAGES, side)
         else:
             rows = flatten_pyramid(levels)
             pooled = roi_align_pyramid(rows, boxes, IMAGES, side, SAMPLING_RATIO)
@@ -117,20 +117,26 @@ def table(title: str, ways: Ways, runs: int) -> list[float]:
 
 def difference(pyramid: Sequence[Tensor], boxes: Tensor, side: int) -> float:
     """The largest of ours in float32."""
-    expected = by_level(pyramid, boxes, side).flatten(2).transpose(1, 2)
+    expected = by_level(pyramid, boxes, IMAGES, side).flatten(2).transpose(1, 2)
     found = roi_align_pyramid(flatten_pyramid(pyramid), boxes, IMAGES, side, SAMPLING_RATIO)
     return float((found - expected).abs().max())
 
 
-def by_level(pyramid: Sequence[Tensor], boxes: Tensor, side: int) -> Tensor:
-    """(N, C, S, S) by torchvision."""
+def by_level(
+    pyramid: Sequence[Tensor],
+    boxes: Tensor,
+    images: Tensor,
+    side: int,
+    sampling_ratio: int = SAMPLING_RATIO,
+) -> Tensor:
+    """(N, C, S, S) by torchvision, as the published code calls it."""
     sides = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt()
     level = (sides / FINEST_LEVEL_SIDE + 1e-6).log2().floor().clamp(0, len(STRIDES) - 1)
-    pooled = boxes.new_zeros(NUMBER, CHANNELS, side, side)
+    pooled = boxes.new_zeros(len(boxes), pyramid[0].shape[1], side, side)
     for index, (features, stride) in enumerate(zip(pyramid, STRIDES, strict=True)):
         (chosen,) = torch.where(level == index)
-        rois = torch.cat([boxes.new_zeros(len(chosen), 1), boxes[chosen]], dim=1)
-        part = roi_align(features, rois, side, 1 / stride, SAMPLING_RATIO, aligned=True)
+        rois = torch.cat([images[chosen, None], boxes[chosen]], dim=1)
+        part = roi_align(features, rois, side, 1 / stride, sampling_ratio, aligned=True)
         pooled = pooled.index_put((chosen,), part)
     return pooled
 
