@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     median = statistics.median(rates)
     print(f"{summary['width']} x {summary['height']}, {summary['frames']} frames")
     print(f"median {median:.1f} fps of {len(rates)}, from {min(rates):.1f} to {max(rates):.1f}\n")
-    print(finished.stdout)
+    print(finished.stdout.rpartition(f"\n{folder}")[0])  # all but where the files were
     return int(median < BAR)
 
 
