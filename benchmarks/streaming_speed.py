@@ -51,9 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         whole.append(time_whole(predictor, args.clip, args.frames))
     network, end_to_end = (len(frames) / median(times) for times in (alone, whole))
     shares = [part / total for part, total in zip(alone, whole, strict=True)]
-    print(
-        f"{Path(args.clip).name}: {len(frames)} frames, {args.threads} threads, {args.repeats} repeats"
-    )
+    name = Path(args.clip).name
+    print(f"{name}: {len(frames)} frames, {args.threads} threads, {args.repeats} repeats")
     print(f"network alone {network:.2f} fps, end to end {end_to_end:.2f} fps (medians)")
     print(f"share: median {median(shares):.1%}, from {min(shares):.1%} to {max(shares):.1%}")
     return int(median(shares) < LEAST_SHARE)
