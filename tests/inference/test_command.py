@@ -161,7 +161,8 @@ def transport_stream(path, num_frames):
         container.mux(stream.encode())
 
 
-def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_path):
+@pytest.mark.parametrize("pause", [0, 8], ids=["while it works", "while it waits for more"])
+def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_path, pause):
     transport_stream(tmp_path / "clip.ts", 6 * CHUNK_FRAMES)  # FFmpeg first looks at 5 seconds
     out = tmp_path / "runs"
     command = [sys.executable, "tools/infer_video.py", "-", "--name", "piped", "--score", "0"]
@@ -172,6 +173,7 @@ def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_pa
         process.stdin.write((tmp_path / "clip.ts").read_bytes())
         process.stdin.flush()  # and more may come: the pipe stays open
         wait_for(out / "piped" / ".unfinished" / "000000.jsonl")
+        time.sleep(pause)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     summary = json.loads((out / "piped" / "summary.json").read_text())

@@ -3,6 +3,7 @@
 There is no going back, and the end is known only when it is there.
 """
 
+import inspect
 import logging
 import re
 import sys
@@ -92,6 +93,8 @@ class LiveSource(FrameSource):
     def close(self) -> None:
         """See `FrameSource`."""
         if self._running is not None:
+            if inspect.getgeneratorstate(self._running) == inspect.GEN_RUNNING:
+                return  # a thread waits there for what may never come; it ends with the process
             self._running.close()
         self._container.close()
 
@@ -125,7 +128,8 @@ def _target(name: str) -> tuple[Any, Mapping[str, Any]]:
     if name == "-":
         if sys.stdin.isatty():
             raise VideoError("-: nothing is piped in; expected a video, best as MPEG-TS")
-        return sys.stdin.buffer, {}
+        # Without a buffer, whose lock a thread that waits for more would hold when Python ends.
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), {}
     if not _is_webcam(name):
         return name, {"options": ADDRESS_OPTIONS}
     if sys.platform == "darwin":
