@@ -1,5 +1,8 @@
 "use strict";
 
+/** After so long without its picture, a frame counts as shown: no browser paints hidden pages. */
+const PICTURE_MS = 300;
+
 /**
  * Moves the video frame by frame, and tells which frame it shows.
  *
@@ -13,6 +16,8 @@ class Player {
     this.arrived = arrived;
     this.frame = clip.frames[0]; // that is shown, or will be
     this.wanted = this.frame; // that is being sought, null while none is
+    this.presented = null; // whose picture the video has, where the browser tells
+    this.patience = null; // the timer of a seek that is done, but for its picture
     this.isBlind = false;
     film.addEventListener("loadeddata", () => this.startSeek(), { once: true });
     film.addEventListener("seeked", () => this.afterSeek());
@@ -30,13 +35,15 @@ class Player {
   /** Stops at a frame. Asked for others before it is there, the video goes on to the last. */
   seek(frame) {
     this.film.pause();
-    const isUnderWay = this.wanted !== null;
+    const isUnderWay = this.wanted !== null && this.patience === null;
     this.wanted = this.frame = frame;
     if (this.isBlind) this.afterSeek();
     else if (!isUnderWay) this.startSeek();
   }
 
   startSeek() {
+    clearTimeout(this.patience);
+    this.patience = null;
     this.film.currentTime = this.clip.timeWithin(this.wanted);
   }
 
@@ -45,7 +52,7 @@ class Player {
     if (this.isBlind) return undefined;
     const isAtEnd = this.frame === this.clip.frames.at(-1);
     if (isAtEnd) this.film.currentTime = 0;
-    this.wanted = null;
+    this.stopWaiting();
     return this.film.play();
   }
 
@@ -56,13 +63,21 @@ class Player {
   afterSeek() {
     const { wanted } = this;
     if (wanted === null) return;
-    const shown = this.isBlind ? wanted : this.clip.frameShownAt(this.film.currentTime);
-    if (shown === wanted) {
-      this.wanted = null;
-      this.show(shown);
-    } else {
-      this.startSeek();
-    }
+    const isPainted = this.presented === null || this.presented === wanted;
+    if (this.isBlind) this.settle(wanted);
+    else if (this.clip.frameShownAt(this.film.currentTime) !== wanted) this.startSeek();
+    else if (isPainted) this.settle(wanted);
+    else this.patience = setTimeout(() => this.settle(wanted), PICTURE_MS); // not painted yet
+  }
+
+  settle(frame) {
+    this.stopWaiting();
+    this.show(frame);
+  }
+
+  stopWaiting() {
+    clearTimeout(this.patience);
+    this.patience = this.wanted = null;
   }
 
   show(frame) {
@@ -81,7 +96,9 @@ class Player {
   /** Browsers that tell each frame they show, with its time. */
   watchFrames() {
     this.film.requestVideoFrameCallback((_, { mediaTime }) => {
-      this.show(this.clip.frameTimed(mediaTime));
+      this.presented = this.clip.frameTimed(mediaTime);
+      if (this.presented === this.wanted && !this.film.seeking) this.settle(this.wanted);
+      else this.show(this.presented);
       this.watchFrames();
     });
   }
