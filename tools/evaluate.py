@@ -43,12 +43,12 @@ def measure_images(
     config: "ExperimentConfig",
     root: Path,
     device: str,
-    optimized: "Precision | None",
+    precision: "Precision | None",
 ) -> tuple[str, Mapping[str, float]]:
     """The figures on images, to read and by name."""
     from qivis.engine.evaluate import as_metrics, as_table, evaluate_weights
 
-    measured = evaluate_weights(weights, config, root, device, optimized)
+    measured = evaluate_weights(weights, config, root, device, precision)
     return as_table(measured), as_metrics(measured)
 
 
@@ -57,12 +57,12 @@ def measure_videos(
     config: "ExperimentConfig",
     root: Path,
     device: str,
-    optimized: "Precision | None",
+    precision: "Precision | None",
 ) -> tuple[str, Mapping[str, float]]:
     """The figures on videos, to read and by name."""
     from qivis.engine.evaluate_videos import as_metrics, as_table, evaluate_video_weights
 
-    figures = evaluate_video_weights(weights, config, root, device, optimized)
+    figures = evaluate_video_weights(weights, config, root, device, precision)
     return as_table(figures), as_metrics(figures)
 
 

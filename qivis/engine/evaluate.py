@@ -15,8 +15,7 @@ from qivis.errors import DataError, WeightsError
 from qivis.evaluation.coco_map import FIGURES, CocoAp, evaluate_coco
 from qivis.export.coco_json import to_results
 from qivis.files import write_atomically
-from qivis.inference.predictor import Precision, Predictor, pick_device
-from qivis.models.optimize import optimize
+from qivis.inference.predictor import Precision, Predictor, optimized, pick_device
 from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
 from qivis.models.weights import WeightsHeader
@@ -28,7 +27,7 @@ def evaluate_weights(
     config: ExperimentConfig,
     data_root: Path,
     device: str,
-    optimized: Precision | None = None,
+    precision: Precision | None = None,
 ) -> dict[str, CocoAp]:
     """Box and mask AP of stored weights on a config's validation set.
 
@@ -38,7 +37,7 @@ def evaluate_weights(
         config: its data section is used.
         data_root: where the data sets are.
         device: as `pick_device` takes it.
-        optimized: measure the optimized network in this precision; by default the plain one.
+        precision: of the optimized network; by default the plain one is measured.
 
     Raises:
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
@@ -49,8 +48,8 @@ def evaluate_weights(
     check_classes(weights, header.categories, images.categories)
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     predictor = protocol_predictor(model, header)
-    if optimized is not None:
-        optimize(model, getattr(torch, optimized))
+    if precision is not None:
+        predictor = optimized(predictor, precision)
     return evaluate_images(predictor, images)
 
 

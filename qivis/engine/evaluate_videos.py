@@ -43,12 +43,12 @@ def evaluate_video_weights(
     config: ExperimentConfig,
     data_root: Path,
     device: str,
-    optimized: Precision | None = None,
+    precision: Precision | None = None,
 ) -> VideoFigures:
     """The figures of stored weights on a config's validation set.
 
     Args:
-        weights, device, optimized: as `open_video_predictor` takes them.
+        weights, device, precision: as `open_video_predictor` takes them.
         config: its data and tracking sections are used.
         data_root: where the data sets are.
 
@@ -56,7 +56,7 @@ def evaluate_video_weights(
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
     """
     videos = validation_videos(config.data, data_root)
-    predictor = open_video_predictor(weights, config, device, optimized)
+    predictor = open_video_predictor(weights, config, device, precision)
     check_classes(weights, predictor.categories, videos.categories)
     return evaluate_videos(predictor, videos)
 

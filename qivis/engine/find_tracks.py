@@ -12,9 +12,8 @@ from qivis.data.sources import validation_videos
 from qivis.data.youtube_vis import YouTubeVis
 from qivis.errors import WeightsError
 from qivis.export.ytvis_json import TrackEntry, to_entries
-from qivis.inference.predictor import Precision, Predictor, pick_device
+from qivis.inference.predictor import Precision, Predictor, optimized, pick_device
 from qivis.inference.video import segment_video
-from qivis.models.optimize import optimize
 from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
 from qivis.models.weights import WeightsHeader
@@ -66,7 +65,7 @@ def video_predictor(model: QueryInst, header: WeightsHeader) -> Predictor:
 
 
 def open_video_predictor(
-    weights: str, config: ExperimentConfig, device: str, optimized: Precision | None = None
+    weights: str, config: ExperimentConfig, device: str, precision: Precision | None = None
 ) -> Predictor:
     """A predictor of stored weights that tracks as a config says.
 
@@ -75,7 +74,7 @@ def open_video_predictor(
         config: how detections become tracks is an experiment's: its tracking section is used, and
             not the one that the weights recommend.
         device: as `pick_device` takes it.
-        optimized: take the optimized network in this precision; by default the plain one.
+        precision: of the optimized network; by default the plain one is taken.
 
     Raises:
         WeightsError: if the weights or the device cannot be used.
@@ -88,9 +87,7 @@ def open_video_predictor(
         predictor = video_predictor(model, replace(header, tracking=config.tracking))
     except WeightsError as error:
         raise WeightsError(f"{weights}: {error}") from error
-    if optimized is not None:
-        optimize(model, getattr(torch, optimized))
-    return predictor
+    return predictor if precision is None else optimized(predictor, precision)
 
 
 def find_submission(

@@ -5,6 +5,7 @@ is there, and it costs nothing.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
@@ -53,7 +54,8 @@ class Profile:
         with ExitStack() as stack:
             for stage, owner, name in STAGES:
                 function = getattr(owner, name)
-                timed = self._timed_items if name == "wanted" else self._timed
+                gives_items = inspect.isgeneratorfunction(function)
+                timed = self._timed_items if gives_items else self._timed
                 setattr(owner, name, timed(stage, function))
                 stack.callback(setattr, owner, name, function)
             started = perf_counter()
