@@ -1,8 +1,29 @@
 """Ways to do the same, timed in one run."""
 
+import argparse
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+
+def parse_args(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, runs: int
+) -> argparse.Namespace:
+    """The command line of what times ways in turn; PyTorch gets its number of threads.
+
+    Args:
+        parser: with what the benchmark takes besides.
+        argv: without the program's name; None for that of the process.
+        runs: by default.
+    """
+    add = parser.add_argument
+    add("--runs", type=int, default=runs, help="times that each way is timed (%(default)s)")
+    add("--threads", type=int, default=2, help="of torch (%(default)s)")
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    return args
 
 
 def time_in_turn(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from in_turn import time_in_turn
+from in_turn import parse_args, time_in_turn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -43,11 +43,8 @@ MOST_PIXELS, LEAST_IOU = 0.05, 0.999  # between float32 and the plain path
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables; returns 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--sizes", nargs="+", default=["640x384", "1344x800"], metavar="WxH")
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
+    args = parse_args(parser, argv, runs=7)
     models = {name: golden_network() for name in MASKS}
     for name in ("float32", "bfloat16"):
         optimize(models[name], getattr(torch, name))

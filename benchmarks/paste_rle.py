@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from in_turn import time_in_turn
+from in_turn import parse_args, time_in_turn
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
@@ -40,10 +40,7 @@ BAR = 20.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; returns 1 if the reference takes less than 20 times as long as ours."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--runs", type=int, default=15, help="times that each way is timed (15)")
-    parser.add_argument("--threads", type=int, default=2, help="of torch (2)")
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
+    args = parse_args(parser, argv, runs=15)
     probabilities, boxes = scene(torch.Generator().manual_seed(0))
     masks = paste_masks(probabilities, boxes, SIZE)
     ways: dict[str, Callable[[], object]] = {

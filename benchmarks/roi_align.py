@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from in_turn import time_in_turn
+from in_turn import parse_args, time_in_turn
 from torch import Tensor
 from torchvision.ops import roi_align
 
@@ -40,10 +40,7 @@ Ways = dict[str, Callable[[], object]]
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; returns 1 if a forward is below the bar or differs from the reference."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--runs", type=int, default=9, help="times that each way is timed (9)")
-    parser.add_argument("--threads", type=int, default=2, help="of torch (2)")
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
+    args = parse_args(parser, argv, runs=9)
     pyramid, boxes = scene(torch.Generator().manual_seed(0))
     print(f"torch {torch.__version__}, {args.threads} threads, medians of {args.runs} runs")
     print(f"{'milliseconds, and times as fast:':40}     wall  ratio   processor  ratio")

@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from in_turn import time_in_turn
+from in_turn import parse_args, time_in_turn
 from roi_align import by_level
 from torch import Tensor
 
@@ -38,10 +38,7 @@ NANO = Path(__file__).resolve().parents[1] / "configs" / "image" / "nano_coco.ya
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; returns 1 where a bar is missed or the losses differ."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=7)
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
+    args = parse_args(parser, argv, runs=7)
     print(f"{args.threads} threads, medians of {args.runs} runs in turn\n")
     print("| network | reference | ours | ratio | losses |\n|---|---|---|---|---|")
     cases = {
