@@ -4,6 +4,7 @@ import average_weights
 import pytest
 
 from qivis.models.weights import load_weights
+from tests.tools.conftest import Refusal
 from tests.tools.help_page import help_page
 
 
@@ -14,12 +15,11 @@ def test_the_mean_is_named_and_can_be_loaded(tiny_weights, tmp_path, capsys):
     load_weights(out)
 
 
-def test_a_file_that_is_missing_is_one_line_and_exit_code_2(tiny_weights, tmp_path, capsys):
-    arguments = [str(tmp_path / "gone.safetensors"), str(tiny_weights), str(tmp_path / "out")]
-    assert average_weights.main(arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("average_weights: ")
-    assert "gone.safetensors" in line
+def test_a_file_that_is_missing_is_one_line_and_exit_code_2(
+    tiny_weights: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    gone = tmp_path / "gone.safetensors"
+    assert "gone.safetensors" in refusal(average_weights, gone, tiny_weights, tmp_path / "out")
 
 
 @pytest.mark.parametrize("share", ["-0.1", "1.5", "half"])

@@ -8,6 +8,7 @@ import torch
 
 from qivis.models.weights import load_weights
 from tests.golden.small import NUM_QUERIES, small_state_dict
+from tests.tools.conftest import Refusal
 from tests.tools.help_page import help_page
 
 TOOL = Path(convert_weights.__file__)
@@ -25,24 +26,21 @@ def test_the_new_file_is_named_and_can_be_loaded(
 
 
 def test_a_file_that_is_missing_is_one_line_and_exit_code_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, refusal: Refusal
 ) -> None:
     gone = tmp_path / "gone.pth"
-    assert convert_weights.main([str(gone), str(tmp_path / "out.safetensors")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    line = refusal(convert_weights, gone, tmp_path / "out.safetensors")
     assert line.startswith(f"convert_weights: {gone}: ")
 
 
-def test_a_checkpoint_that_would_run_code_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path, refusal: Refusal) -> None:
     class Harmful:
         def __reduce__(self) -> tuple[object, ...]:
             return (Path.touch, (tmp_path / "ran",))
 
     torch.save({"state_dict": {}, "meta": Harmful()}, tmp_path / "in.pth")
-    assert convert_weights.main([str(tmp_path / "in.pth"), str(tmp_path / "out")]) == 2
-    assert "in.pth: not a readable checkpoint" in capsys.readouterr().err
+    line = refusal(convert_weights, tmp_path / "in.pth", tmp_path / "out")
+    assert "in.pth: not a readable checkpoint" in line
     assert not (tmp_path / "ran").exists()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import evaluate
 import pytest
 
+from tests.tools.conftest import Refusal
 from tests.tools.help_page import help_page
 
 TOOL = Path(evaluate.__file__)
@@ -72,22 +73,17 @@ def test_on_videos_the_official_figures_and_those_of_tracks_are_printed_and_writ
     ids=["config", "data", "override"],
 )
 def test_what_is_missing_is_one_line_and_exit_code_2(
-    arguments: list[object], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[object], message: str, refusal: Refusal
 ) -> None:
-    assert run(*arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("evaluate: ")
-    assert message in line
+    assert message in refusal(evaluate, *arguments)
 
 
 def test_weights_are_named_when_they_are_missing_or_for_other_classes(
-    shapes: Path, tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+    shapes: Path, tiny_weights: Path, refusal: Refusal
 ) -> None:
-    known = (CONFIG, "--data-root", shapes, "--device", "cpu")
-    assert run(*known, "--weights", "gone.safetensors") == 2
-    assert "gone.safetensors: no such file" in capsys.readouterr().err
-    assert run(*known, "--weights", tiny_weights, "--set", "data.class_names=[round]") == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    known = (evaluate, CONFIG, "--data-root", shapes, "--device", "cpu", "--weights")
+    assert "gone.safetensors: no such file" in refusal(*known, "gone.safetensors")
+    line = refusal(*known, tiny_weights, "--set", "data.class_names=[round]")
     assert "finds circle, square, triangle, but the data set has round" in line
 
 

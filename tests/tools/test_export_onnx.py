@@ -6,6 +6,7 @@ import export_onnx
 import pytest
 
 from qivis.inference.onnx_predictor import load_onnx_predictor
+from tests.tools.conftest import Refusal
 from tests.tools.help_page import help_page
 
 TOOL = Path(export_onnx.__file__)
@@ -36,13 +37,10 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(
     words: str,
     tiny_weights: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Refusal,
 ) -> None:
     out = tmp_path / "out.onnx"
-    assert export_onnx.main([weights or str(tiny_weights), str(out), *flags]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("export_onnx: ")
-    assert words in line
+    assert words in refusal(export_onnx, weights or tiny_weights, out, *flags)
     assert not out.exists()
 
 

@@ -2,11 +2,13 @@
 
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import export_submission
 import pytest
 
+from tests.tools.conftest import Refusal
 from tests.tools.help_page import help_page
 
 TOOL = Path(export_submission.__file__)
@@ -103,16 +105,10 @@ def test_what_is_missing_is_one_line_and_exit_code_2(
     annotations: Path,
     shapes: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Refusal,
 ) -> None:
     out = tmp_path / "results.zip"
-
-    def complaint(*arguments: object) -> str:
-        assert run(*arguments) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("export_submission: ")
-        return line
-
+    complaint = partial(refusal, export_submission)
     assert "gone.yaml: cannot be read" in complaint("gone.yaml", "--out", out)
     known = (config, "--data-root", shapes, "--out", out)
     assert "gone.safetensors: no such file" in complaint(*known, "--weights", "gone.safetensors")

@@ -7,20 +7,15 @@ import pytest
 import train_image
 
 from qivis.models.weights import load_weights
+from tests.tools.conftest import Refusal
 from tests.tools.help_page import help_page
 
 TOOL = Path(train_image.__file__)
 CONFIG = TOOL.parents[1] / "configs" / "debug" / "tiny_shapes_image.yaml"
 
 
-def error_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    assert train_image.main([str(argument) for argument in arguments]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
-
-
 def test_a_tiny_network_learns_the_moving_shapes(
-    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refusal: Refusal
 ) -> None:
     out = tmp_path / "run"
     arguments = [str(CONFIG), "--data-root", str(shapes), "--out", str(out), "--device", "cpu"]
@@ -38,26 +33,27 @@ def test_a_tiny_network_learns_the_moving_shapes(
     assert header.categories.names == ("circle", "square", "triangle")
 
     # The folder is not overwritten.
-    assert "--resume goes on" in error_of(capsys, *arguments)
+    assert "--resume goes on" in refusal(train_image, *arguments)
     assert train_image.main([*arguments, "--set", "optim.epochs=20", "--resume"]) == 0
 
 
-def test_a_bad_config_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_config_is_one_line(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "bad.yaml").write_text("model: {num_querys: 3}\n")
-    line = error_of(capsys, tmp_path / "bad.yaml")
+    line = refusal(train_image, tmp_path / "bad.yaml")
     assert line.startswith(f"train_image: {tmp_path / 'bad.yaml'}: ")
     assert "num_queries" in line
 
 
-def test_missing_data_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = error_of(capsys, CONFIG, "--data-root", tmp_path / "gone", "--out", tmp_path / "run")
-    assert line.startswith(f"train_image: {tmp_path / 'gone'}/annotations/")
+def test_missing_data_is_one_line(tmp_path: Path, refusal: Refusal) -> None:
+    gone = tmp_path / "gone"
+    line = refusal(train_image, CONFIG, "--data-root", gone, "--out", tmp_path / "run")
+    assert line.startswith(f"train_image: {gone}/annotations/")
     assert "--data-root" in line
     assert not (tmp_path / "run").exists()
 
 
-def test_a_bad_override_is_one_line(shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = error_of(capsys, CONFIG, "--data-root", shapes, "--set", "optim.epochs=many")
+def test_a_bad_override_is_one_line(shapes: Path, refusal: Refusal) -> None:
+    line = refusal(train_image, CONFIG, "--data-root", shapes, "--set", "optim.epochs=many")
     assert "optim.epochs" in line
 
 
