@@ -59,6 +59,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(rest, ignore_errors=True)
 
 
+def remove_partial_files(folder: Path) -> None:
+    """Remove what a killed process left behind of `atomic_path` in a folder that is ours alone."""
+    for partial in folder.glob(".*.part"):
+        if partial.is_file():
+            partial.unlink()
+
+
 def _flush(path: Path) -> None:
     """Write a file through to the disk: else a power cut may leave its name without its content."""
     with path.open("rb+") as file:

@@ -25,6 +25,9 @@ class ClipSource(Protocol):
     def size(self, index: int) -> tuple[int, int]:
         """(H, W) of what a position shows, in pixels."""
 
+    def name(self, index: int) -> str:
+        """What the annotations call it."""
+
     def clip(self, index: int, rng: np.random.Generator) -> Clip:
         """A clip of a position; every draw comes from `rng`."""
 
@@ -43,6 +46,10 @@ class StillClips:
     def size(self, index: int) -> tuple[int, int]:
         """See `ClipSource`."""
         return self._images.size(self._chosen[index])
+
+    def name(self, index: int) -> str:
+        """See `ClipSource`."""
+        return f"image {self._images.image_id(self._chosen[index])}"
 
     def clip(self, index: int, rng: np.random.Generator) -> Clip:
         """See `ClipSource`; nothing is drawn."""
@@ -67,6 +74,10 @@ class MovedClips:
     def size(self, index: int) -> tuple[int, int]:
         """See `ClipSource`; of the picture, whose shape the clip has."""
         return self._stills.size(index)
+
+    def name(self, index: int) -> str:
+        """See `ClipSource`; of the picture."""
+        return self._stills.name(index)
 
     def clip(self, index: int, rng: np.random.Generator) -> Clip:
         """See `ClipSource`."""
@@ -95,6 +106,11 @@ class VideoClips:
     def size(self, index: int) -> tuple[int, int]:
         """See `ClipSource`."""
         return self._videos.size(self._keys[index][0])
+
+    def name(self, index: int) -> str:
+        """See `ClipSource`; of the key frame."""
+        video, frame = self._keys[index]
+        return f"video {self._videos.video_id(video)} frame {frame}"
 
     def clip(self, index: int, rng: np.random.Generator) -> Clip:
         """See `ClipSource`."""

@@ -57,6 +57,11 @@ class TrainingClips(Dataset[Clip]):
             another=lambda: clip(int(rng.integers(len(self)))),
         )
 
+    def names(self, keys: Sequence[SampleKey]) -> list[str]:
+        """What the annotations call the pictures of some clips."""
+        entries = [self._entries_of(key.epoch)[key.index] for key in keys]
+        return [self._sources[part][0].name(position) for part, position in entries]
+
     def is_wide(self, epoch: int) -> list[bool]:
         """For each clip of an epoch, whether it is wider than high."""
         sizes = [self._sources[part][0].size(index) for part, index in self._entries_of(epoch)]
@@ -119,21 +124,27 @@ class BatchOrder(Sampler[list[SampleKey]]):
         self._config = config
         self._first_step = first_step
         self._shard = shard
+        self._batches: tuple[int, list[list[int]]] | None = None  # an epoch and its own
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in which every clip is seen once."""
         return -(-len(self._is_wide(0)) // self._config.batch_size)
 
+    def keys(self, step: int) -> list[SampleKey]:
+        """Of all clips of a step, on all ranks."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if self._batches is None or self._batches[0] != epoch:
+            config = self._config
+            batches = epoch_batches(self._is_wide(epoch), config.batch_size, config.seed, epoch)
+            self._batches = epoch, batches
+        return [SampleKey(epoch, index) for index in self._batches[1][position]]
+
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        config, per_epoch = self._config, self.steps_per_epoch
+        config = self._config
         parts = config.accumulate * self._shard.count
-        for step in range(self._first_step, config.epochs * per_epoch):
-            epoch, position = divmod(step, per_epoch)
-            if position == 0 or step == self._first_step:
-                is_wide = self._is_wide(epoch)
-                batches = epoch_batches(is_wide, config.batch_size, config.seed, epoch)
-            keys = [SampleKey(epoch, index) for index in batches[position]]
+        for step in range(self._first_step, config.epochs * self.steps_per_epoch):
+            keys = self.keys(step)
             for part in range(config.accumulate):
                 yield keys[part * self._shard.count + self._shard.rank :: parts]
 

@@ -1,34 +1,35 @@
 """The training loop: plain steps with checkpoints, evaluations, and numbers on the way."""
 
 import logging
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from qivis.config.schema import ExperimentConfig, OptimConfig
 from qivis.data.loader import BatchOrder, Shard, TrainingClips, training_loader
-from qivis.engine.checkpoint import STATE_FILE, load_state, save_state
-from qivis.engine.metric_log import MetricLog
+from qivis.engine.checkpoint import Progress, Trained, has_state, load_state, save_state
+from qivis.engine.metric_log import MetricLog, Totals
 from qivis.engine.optim import build_optimizer, set_learning_rate
+from qivis.engine.ranks import joined, means_over_ranks, on_any_rank, synchronised
+from qivis.engine.step import Step, Stepper
+from qivis.engine.stopping import Stopping, StopSignal
 from qivis.errors import DataError, QivisError
-from qivis.files import make_writable
+from qivis.files import make_writable, remove_partial_files
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import WeightsHeader, save_weights
-from qivis.structures import Batch
 
 log = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "model.safetensors"
 LOG_STEPS = 20  # steps that a line of the metrics covers
+MOST_SKIPPED = 10  # steps in a row whose loss or gradient is not finite
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Run:
     model: the network inside it.
     clips: what is learned from.
     header: what the weights files say of themselves.
-    evaluate: measures a network.
+    evaluate: measures a network; all ranks of a distributed training call it, and it gives the
+        figures to the first.
     folder: where everything is written.
     """
 
@@ -54,7 +56,9 @@ class Run:
 
 
 def fit(run: Run, *, resume: bool) -> None:
-    """Train to the end.
+    """Train to the end, or until SIGTERM asks to save and stop.
+
+    Under torchrun the processes share out every batch; the first of them writes.
 
     Args:
         run: what, on what, and where to.
@@ -63,21 +67,31 @@ def fit(run: Run, *, resume: bool) -> None:
     Raises:
         DataError: if the folder holds a run and `resume` does not say to go on, or cannot be
             written to.
+        QivisError: if the loss stays infinite or undefined.
     """
-    optim = run.config.optim
     _make_folder(run.folder)
-    if not resume and (run.folder / STATE_FILE).exists():
+    if not resume and has_state(run.folder):
         raise DataError(
             f"{run.folder}: holds a run already; --resume goes on, or choose another --out"
         )
     run.training.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = build_optimizer(run.model, optim)
-    average = _average(run.model, optim)
-    step = 0
-    if resume and (run.folder / STATE_FILE).exists():
-        step = load_state(run.folder, run.model, average, optimizer)
-        log.info("%s: resumed after step %d", run.folder, step)
-    _loop(run, optimizer, average, step)
+    trained = Trained(
+        run.model,
+        _average(run.model, run.config.optim),
+        build_optimizer(run.model, run.config.optim),
+    )
+    progress = Progress()
+    if resume and has_state(run.folder):
+        progress = load_state(run.folder, trained)
+        log.info("%s: resumed after step %d", run.folder, progress.step)
+    try:
+        with joined(run.device) as shard:
+            _Fitting(run, trained, progress, shard).go_on()
+    except OSError as error:
+        raise DataError(
+            f"{run.folder}: cannot be written to ({error.strerror}), perhaps the disk is full; the "
+            "last checkpoint is whole: make room, and go on with --resume"
+        ) from error
 
 
 def _make_folder(folder: Path) -> None:
@@ -89,88 +103,149 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _loop(run: Run, optimizer: Optimizer, average: AveragedModel | None, step: int) -> None:
-    optim = run.config.optim
-    order = BatchOrder(run.clips.is_wide, optim, first_step=step, shard=Shard())
-    per_epoch, last = order.steps_per_epoch, optim.epochs * order.steps_per_epoch
-    batches = iter(training_loader(run.clips, order, optim.workers))
-    totals = _Totals()
-    with (
-        MetricLog(run.folder, step) as metrics,
-        tqdm(total=last, initial=step, desc="train", dynamic_ncols=True) as bar,
-    ):
-        while step < last:
-            factor = set_learning_rate(optimizer, step, per_epoch, optim)
-            losses, norm = _step(run, optimizer, batches)
-            if average is not None:
-                average.update_parameters(run.model)
-            step += 1
-            totals.add(losses, norm)
-            bar.update()
-            if step % LOG_STEPS == 0:
-                means = totals.means()
-                metrics.write(step, {**means, "lr": optim.lr * factor, "epoch": step / per_epoch})
-                bar.set_postfix(loss=f"{means['loss']:.3f}", lr=f"{optim.lr * factor:.1e}")
-                totals = _Totals()
-            shown = run.model if average is None else cast(QueryInst, average.module)
-            if step % optim.checkpoint_steps == 0 or step == last:
-                save_weights(run.folder / WEIGHTS_FILE, shown, run.header, torch.float32)
-                save_state(run.folder, step, run.model, average, optimizer)
-            epoch, within = divmod(step, per_epoch)
-            if step == last or (within == 0 and epoch % optim.evaluate_epochs == 0):
-                metrics.write(step, run.evaluate(shown))
-
-
-def _step(
-    run: Run, optimizer: Optimizer, batches: Iterator[Batch]
-) -> tuple[dict[str, Tensor], Tensor]:
-    """One optimizer step: the mean losses over its forward passes, and the gradient's norm.
-
-    Raises:
-        QivisError: if the gradient is not finite; the weights are as they were before.
-    """
-    optim = run.config.optim
-    run.training.train()
-    optimizer.zero_grad(set_to_none=True)
-    sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=run.device))
-    for _ in range(optim.accumulate):
-        batch = next(batches).to(run.device)
-        with torch.autocast(run.device.type, torch.bfloat16, enabled=optim.precision == "bfloat16"):
-            losses: dict[str, Tensor] = run.training(batch)
-        (torch.stack(list(losses.values())).sum() / optim.accumulate).backward()
-        for name, loss in losses.items():
-            sums[name] = sums[name] + loss.detach() / optim.accumulate
-    norm = nn.utils.clip_grad_norm_(run.model.parameters(), optim.clip_norm)
-    if not norm.isfinite():
-        raise QivisError(
-            f"{run.folder}: the loss is no longer finite; the last checkpoint is from before, a "
-            "lower optim.lr may help"
-        )
-    optimizer.step()
-    return sums, norm
-
-
 def _average(model: QueryInst, config: OptimConfig) -> AveragedModel | None:
     if not config.ema_decay:
         return None
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
 
 
-class _Totals:
-    """Losses added up over the steps of one line of the metrics."""
+class _Fitting:
+    """A training under way, on one of its ranks."""
 
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._count = 0
-        self._start = time.monotonic()
+    def __init__(self, run: Run, trained: Trained, progress: Progress, shard: Shard) -> None:
+        optim = run.config.optim
+        self._run, self._trained, self._progress = run, trained, progress
+        self._is_writer = shard.rank == 0
+        self._stopping = Stopping()
+        self._order = BatchOrder(run.clips.is_wide, optim, first_step=progress.step, shard=shard)
+        self._last = optim.epochs * self._order.steps_per_epoch
+        self._stepper = Stepper(
+            synchronised(run.training, shard), trained, optim, run.device, shard.rank
+        )
+        self._totals = Totals()
+        self._metrics: MetricLog | None = None
+        self._saved = progress.step  # the step of the last checkpoint
 
-    def add(self, losses: Mapping[str, Tensor], norm: Tensor) -> None:
-        total = torch.stack(list(losses.values())).sum()
-        for name, value in {"loss": total, **losses, "gradient_norm": norm}.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._count += 1
+    def go_on(self) -> None:
+        """Do the steps that are left."""
+        with ExitStack() as stack:
+            stack.enter_context(self._stopping.listening())
+            if self._is_writer:
+                remove_partial_files(self._run.folder)
+                self._metrics = stack.enter_context(
+                    MetricLog(self._run.folder, self._progress.step)
+                )
+            bar = stack.enter_context(
+                tqdm(
+                    total=self._last,
+                    initial=self._progress.step,
+                    desc="train",
+                    dynamic_ncols=True,
+                    disable=not self._is_writer,
+                )
+            )
+            try:
+                self._steps(bar)
+            except StopSignal:
+                self._save()
+                log.warning(
+                    "%s: asked to end, saved after step %d; --resume goes on",
+                    self._run.folder,
+                    self._progress.step,
+                )
 
-    def means(self) -> dict[str, float]:
-        seconds = (time.monotonic() - self._start) / self._count
-        means = {name: float(value) / self._count for name, value in self._sums.items()}
-        return {**means, "seconds_per_step": seconds}
+    def _steps(self, bar: "tqdm[Any]") -> None:
+        optim, progress = self._run.config.optim, self._progress
+        clips = training_loader(self._run.clips, self._order, optim.workers)
+        batches = iter(clips) if progress.step < self._last else iter(())
+        self._evaluate_if_due()  # what the run broke off before, if it did
+        while progress.step < self._last:
+            factor = set_learning_rate(
+                self._trained.optimizer, progress.step, self._order.steps_per_epoch, optim
+            )
+            step = self._stepper.step(batches, progress.step, self._stopping)
+            progress.step += 1
+            self._note(step)
+            bar.update()
+            if progress.step % LOG_STEPS == 0:
+                self._write_line(optim.lr * factor, bar)
+            if progress.step % optim.checkpoint_steps == 0 or progress.step == self._last:
+                self._save()
+            self._evaluate_if_due()
+            if step.is_last:
+                raise StopSignal
+
+    def _note(self, step: Step) -> None:
+        """Count a step.
+
+        Raises:
+            QivisError: if too many in a row had no finite loss.
+        """
+        progress = self._progress
+        if step.is_finite:
+            progress.skipped_in_a_row = 0
+            self._totals.add(step.losses, step.norm)
+            return
+        progress.skipped += 1
+        progress.skipped_in_a_row += 1
+        names = ", ".join(self._run.clips.names(self._order.keys(progress.step - 1)))
+        log.warning(
+            "step %d is skipped, the %d. in all: its loss or gradient is not finite (%s), with %s",
+            progress.step,
+            progress.skipped,
+            ", ".join(f"{name} {value:.3g}" for name, value in step.losses.items()),
+            names,
+        )
+        if progress.skipped_in_a_row == MOST_SKIPPED:
+            self._give_up(names)
+
+    def _give_up(self, names: str) -> None:
+        progress, folder = self._progress, self._run.folder
+        progress.skipped_in_a_row = 0  # who resumes has as many more
+        kept = f"the last checkpoint is of step {self._saved}"
+        if all(bool(weight.isfinite().all()) for weight in self._run.model.parameters()):
+            self._save()
+            kept = f"a checkpoint of step {progress.step} is saved"
+        raise QivisError(
+            f"{folder}: the loss is no longer finite, {MOST_SKIPPED} steps in a row, the last with "
+            f"{names}; {kept}. A lower optim.lr may help, or tools/check_data.py"
+        )
+
+    def _write_line(self, lr: float, bar: "tqdm[Any]") -> None:
+        progress = self._progress
+        means = means_over_ranks(self._totals.means(), self._run.device)
+        self._totals = Totals()
+        line = {**means, "lr": lr, "epoch": progress.step / self._order.steps_per_epoch}
+        if progress.skipped:
+            line["skipped"] = progress.skipped
+        if self._metrics is not None:
+            self._metrics.write(progress.step, line)
+        if "loss" in means:
+            bar.set_postfix(loss=f"{means['loss']:.3f}", lr=f"{lr:.1e}")
+
+    @property
+    def _shown(self) -> QueryInst:
+        """What is measured and stored."""
+        average = self._trained.average
+        return self._run.model if average is None else cast(QueryInst, average.module)
+
+    def _save(self) -> None:
+        if not self._is_writer or self._saved == self._progress.step:
+            return
+        folder = self._run.folder
+        save_weights(folder / WEIGHTS_FILE, self._shown, self._run.header, torch.float32)
+        save_state(folder, self._progress, self._trained)
+        self._saved = self._progress.step
+
+    def _evaluate_if_due(self) -> None:
+        step, optim = self._progress.step, self._run.config.optim
+        epoch, within = divmod(step, self._order.steps_per_epoch)
+        is_due = step == self._last or (within == 0 and epoch % optim.evaluate_epochs == 0)
+        is_missing = self._metrics is not None and not self._metrics.is_measured(step)
+        (is_missing,) = on_any_rank([is_missing], self._run.device)
+        if not (step and is_due and is_missing):
+            return
+        with self._stopping.at_once():
+            figures = self._run.evaluate(self._shown)
+        if self._metrics is not None:
+            self._metrics.write(step, figures)

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from qivis.models.dynamic_conv import DynamicConv
+from qivis.models.synced_norm import SyncedBatchNorm
 
 NUM_CONVS = 4
 GROUPS = 8
 
 NORMS: Mapping[str, Callable[[int], nn.Module]] = {
-    "batch": nn.BatchNorm2d,
+    "batch": SyncedBatchNorm,
     "group": lambda width: nn.GroupNorm(GROUPS, width),
 }
 

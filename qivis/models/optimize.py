@@ -62,11 +62,13 @@ def fuse(module: nn.Module, dtype: torch.dtype) -> fx.GraphModule:
 
 
 class _Tracer(fx.Tracer):
-    """A convolution with a padding of its own is a layer, too."""
+    """Convolutions and norms of our own are layers, too."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a call of the module is one node of the graph."""
-        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, nn.Conv2d | nn.BatchNorm2d) or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
 
 def _fuse_convolution(traced: fx.GraphModule, node: fx.Node, dtype: torch.dtype) -> None:

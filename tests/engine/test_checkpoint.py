@@ -1,73 +1,124 @@
 """The state of a training: whole or not at all, and back to the last bit."""
 
+import hashlib
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
-from qivis.config.schema import OptimConfig
-from qivis.engine.checkpoint import STATE_FILE, load_state, save_state
+from qivis.config.schema import ModelConfig, OptimConfig
+from qivis.engine.checkpoint import (
+    STATE_BEFORE,
+    STATE_FILE,
+    Progress,
+    Trained,
+    has_state,
+    load_state,
+    save_state,
+)
 from qivis.engine.optim import build_optimizer
 from qivis.errors import WeightsError
-from qivis.models.queryinst import QueryInst
 from tests.tiny import TINY, tiny_model
 
 
-def trained(seed: int = 0) -> tuple[QueryInst, AveragedModel, AdamW]:
+def trained(seed: int = 0, config: ModelConfig = TINY) -> Trained:
     """One step with a made-up gradient, so that the optimizer remembers something."""
-    model = tiny_model(seed=seed)
+    model = tiny_model(config, seed=seed)
     optimizer, average = build_optimizer(model, OptimConfig()), AveragedModel(model)
     for parameter in model.parameters():
         parameter.grad = parameter.detach().sin() if parameter.requires_grad else None
     optimizer.step()
     average.update_parameters(model)
-    return model, average, optimizer
+    return Trained(model, average, optimizer)
+
+
+def weight_of(trained: Trained) -> torch.Tensor:
+    return trained.model.get_parameter("stages.0.flatten.weight")
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
-    model, average, optimizer = trained(seed=0)
-    save_state(tmp_path, 7, model, average, optimizer)
-    other, other_average, other_optimizer = trained(seed=1)
-    assert load_state(tmp_path, other, other_average, other_optimizer) == 7
+    first, other = trained(seed=0), trained(seed=1)
+    save_state(tmp_path, Progress(step=7, skipped=3, skipped_in_a_row=2), first)
+    assert load_state(tmp_path, other) == Progress(step=7, skipped=3, skipped_in_a_row=2)
+    assert first.average is not None
+    assert other.average is not None
     for left, right in (
-        (model.state_dict(), other.state_dict()),
-        (average.state_dict(), other_average.state_dict()),
+        (first.model.state_dict(), other.model.state_dict()),
+        (first.average.state_dict(), other.average.state_dict()),
     ):
         assert all(torch.equal(left[name], right[name]) for name in left)
-    for left, right in zip(optimizer.state.values(), other_optimizer.state.values(), strict=True):
+    states = first.optimizer.state.values(), other.optimizer.state.values()
+    for left, right in zip(*states, strict=True):
         assert torch.equal(left["exp_avg"], right["exp_avg"])
         assert torch.equal(left["exp_avg_sq"], right["exp_avg_sq"])
         assert left["step"] == right["step"] == 1
 
 
-def test_a_failing_save_leaves_the_last_state(tmp_path: Path) -> None:
-    model, average, optimizer = trained()
-    save_state(tmp_path, 1, model, average, optimizer)
+@pytest.mark.parametrize("harm", ["truncated", "a bit", "emptied"])
+def test_of_a_damaged_state_the_one_before_it_is_taken(
+    tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = trained(seed=0), trained(seed=1)
+    save_state(tmp_path, Progress(step=1), first)
+    save_state(tmp_path, Progress(step=2), second)
+    path = tmp_path / STATE_FILE
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # in the middle of the weights, where no format would notice
+    harmed = {"truncated": content[: len(content) // 2], "a bit": content, "emptied": b""}
+    path.write_bytes(harmed[harm])
+    restored = trained(seed=2)
+    assert load_state(tmp_path, restored) == Progress(step=1)
+    assert torch.equal(weight_of(restored), weight_of(first))
+    assert f"{path}: damaged, its checksum is another" in caplog.text
+
+
+def test_a_process_that_dies_between_two_names_leaves_the_state_before(tmp_path: Path) -> None:
+    first = trained(seed=0)
+    save_state(tmp_path, Progress(step=1), first)
+    (tmp_path / STATE_FILE).rename(tmp_path / STATE_BEFORE)
+    assert has_state(tmp_path)
+    assert load_state(tmp_path, trained(seed=1)) == Progress(step=1)
+
+
+def test_a_full_disk_leaves_the_last_state_whole_and_says_so(tmp_path: Path) -> None:
+    save_state(tmp_path, Progress(step=1), trained())
     before = (tmp_path / STATE_FILE).read_bytes()
-    with pytest.raises(Exception, match="pickle"):
-        save_state(tmp_path, lambda: 2, model, average, optimizer)  # type: ignore[arg-type]
+    # No file may become larger than this: what a write beyond it meets is what a full disk gives.
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from qivis.engine.checkpoint import Progress, save_state\n"
+        "from tests.engine.test_checkpoint import trained\n"
+        "state = trained()\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) // 2},) * 2)\n"
+        "save_state(Path(sys.argv[1]), Progress(step=2), state)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the checkpoint of step 2 cannot be written" in done.stderr.splitlines()[-1]
+    assert "the checkpoint before it is whole" in done.stderr.splitlines()[-1]
     assert (tmp_path / STATE_FILE).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
 
 
 def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
-    model, _, optimizer = trained()
-    save_state(tmp_path, 1, model, None, optimizer)
-    other = tiny_model(replace(TINY, width=16))
+    save_state(tmp_path, Progress(step=1), trained())
+    other = trained(config=replace(TINY, width=16))
     with pytest.raises(WeightsError, match=rf"{STATE_FILE}: cannot be resumed from .* same config"):
-        load_state(tmp_path, other, None, build_optimizer(other, OptimConfig()))
+        load_state(tmp_path, other)
 
 
-def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
-    model, _, optimizer = trained()
-    save_state(tmp_path, 1, model, None, optimizer)
+def test_without_a_whole_state_nothing_is_resumed(tmp_path: Path) -> None:
+    save_state(tmp_path, Progress(step=1), trained())
     path = tmp_path / STATE_FILE
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(WeightsError, match=rf"{STATE_FILE}: cannot be resumed from"):
-        load_state(tmp_path, model, None, optimizer)
+    with pytest.raises(WeightsError, match=r"cannot be resumed from \(damaged, and no whole"):
+        load_state(tmp_path, trained())
 
 
 def test_a_state_cannot_run_anything(tmp_path: Path) -> None:
@@ -75,8 +126,9 @@ def test_a_state_cannot_run_anything(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, ...]:
             return (Path.touch, (tmp_path / "ran",))
 
-    torch.save({"step": Harmful()}, tmp_path / STATE_FILE)
-    model, _, optimizer = trained()
-    with pytest.raises(WeightsError, match="cannot be resumed from"):
-        load_state(tmp_path, model, None, optimizer)
+    path = tmp_path / STATE_FILE
+    torch.save({"progress": Harmful()}, path)
+    path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
+    with pytest.raises(WeightsError, match=r"no training state .* nothing of it was run"):
+        load_state(tmp_path, trained())
     assert not (tmp_path / "ran").exists()
