@@ -86,11 +86,34 @@ def evaluate_images(predictor: Predictor, images: CocoImages) -> dict[str, CocoA
         predictor: with a score threshold of 0, as the protocol wants it.
         images: the annotated set; its labels mean the same as the predictor's.
     """
+    return score(images, find_results(predictor, images, range(len(images))))
+
+
+def find_results(
+    predictor: Predictor, images: CocoImages, positions: Sequence[int]
+) -> list[dict[str, Any]]:
+    """What a predictor finds in some images of a set, as JSON in the official results format.
+
+    Args:
+        predictor, images: as `evaluate_images` takes them.
+        positions: of the images, which are looked at in this order.
+    """
     results: list[dict[str, Any]] = []
-    for index in tqdm(range(len(images)), desc="evaluate", leave=False):
+    for index in tqdm(positions, desc="evaluate", leave=False):
         (sample,) = images[index]
         (detections,) = predictor([sample.image])
         results += to_results(images.image_id(index), detections, images.categories)
+    return results
+
+
+def score(images: CocoImages, results: Sequence[Mapping[str, Any]]) -> dict[str, CocoAp]:
+    """Box and mask AP of results.
+
+    Args:
+        images: all of the annotated set.
+        results: of all its images, as `find_results` gives them. The figures do not depend on the
+            order of the images, only on that of the results of each.
+    """
     return evaluate_coco(images.ground_truth(), results)
 
 

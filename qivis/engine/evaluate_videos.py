@@ -16,6 +16,7 @@ from qivis.evaluation.track_metrics import TrackFigures, TrackMetrics, measure_t
 from qivis.evaluation.ytvis_input import Source
 from qivis.evaluation.ytvis_map import STATS, YouTubeVisAp, accumulate
 from qivis.evaluation.ytvis_matching import match_tracks
+from qivis.export.ytvis_json import TrackEntry
 from qivis.inference.predictor import Precision, Predictor
 from qivis.structures import Categories
 
@@ -71,8 +72,36 @@ def evaluate_videos(
         videos: the annotated set; its labels mean the same as the predictor's.
         max_tracks: the best so many of each video count.
     """
-    tracks = list(find_tracks(predictor, videos, videos.categories, max_tracks))
-    return measure(videos.ground_truth(), tracks, videos.categories)
+    return score(videos, find_results(predictor, videos, range(len(videos)), max_tracks))
+
+
+def find_results(
+    predictor: Predictor,
+    videos: YouTubeVis,
+    positions: Sequence[int],
+    max_tracks: int = MOST_TRACKS,
+) -> list[TrackEntry]:
+    """The tracks that a predictor finds in some videos of a set, as JSON.
+
+    Args:
+        predictor, videos, max_tracks: as `evaluate_videos` takes them.
+        positions: of the videos, which are looked at in this order.
+    """
+    return list(find_tracks(predictor, videos, videos.categories, max_tracks, positions))
+
+
+def score(videos: YouTubeVis, results: Source) -> VideoFigures:
+    """The figures of results.
+
+    Args:
+        videos: all of the annotated set.
+        results: of all its videos, as `find_results` gives them. The figures do not depend on the
+            order of the videos, only on that of the tracks of each.
+
+    Raises:
+        DataError: if results are of other videos.
+    """
+    return measure(videos.ground_truth(), results, videos.categories)
 
 
 def measure(ground_truth: Source, results: Source, categories: Categories) -> VideoFigures:

@@ -1,6 +1,6 @@
 """The tracks that a model finds in a set of videos, as results of the set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,21 +28,24 @@ def find_tracks(
     videos: YouTubeVis,
     categories: Categories,
     max_tracks: int = MOST_TRACKS,
+    positions: Sequence[int] | None = None,
 ) -> Iterator[TrackEntry]:
     """Segment and track video by video; the tracks of only one are in memory.
 
     Args:
         predictor: see `video_predictor`.
-        videos: all of them, in their order.
+        videos: the set.
         categories: what the predictor's labels are called in the results.
         max_tracks: the best so many of each video.
+        positions: of the videos that are looked at, in this order; by default all.
 
     Yields:
         Entries of the results, those of a video together and best score first.
     """
-    num_frames = sum(videos.length(video) for video in range(len(videos)))
+    chosen = range(len(videos)) if positions is None else positions
+    num_frames = sum(videos.length(video) for video in chosen)
     with tqdm(total=num_frames, desc="segment", unit="frame", leave=False) as progress:
-        for video in range(len(videos)):
+        for video in chosen:
             collector = TrackletCollector(predictor.tracking.min_frames)
             for _, tracked in segment_video(videos.frames(video), predictor):
                 collector.add(views_of(tracked))

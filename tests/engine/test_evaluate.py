@@ -16,7 +16,9 @@ from qivis.engine.evaluate import (
     as_table,
     evaluate_images,
     evaluate_weights,
+    find_results,
     protocol_predictor,
+    score,
     write_metrics,
 )
 from qivis.errors import DataError, WeightsError
@@ -79,6 +81,19 @@ def test_who_says_what_is_annotated_has_an_ap_of_one(
     for ap in measured.values():
         assert ap.figures["AP"] == pytest.approx(1)
         assert set(ap.per_class) == set(images.categories.names)
+
+
+def test_parts_that_were_looked_at_apart_give_the_same_figures_to_the_last_digit(
+    tiny_weights: Path, images: CocoImages
+) -> None:
+    predictor = protocol_predictor(*open_weights(tiny_weights))
+    count = len(images)
+    parts = [find_results(predictor, images, range(i, count, 3)) for i in (2, 0, 1)]
+    gathered = json.loads(json.dumps([result for part in parts for result in part]))
+    assert score(images, gathered) == evaluate_images(predictor, images)
+    assert {result["image_id"] for result in parts[1]} <= {
+        images.image_id(index) for index in range(0, count, 3)
+    }
 
 
 def test_weights_are_measured_with_their_own_settings(

@@ -1,5 +1,6 @@
 """Measuring weights on annotated videos."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,11 @@ from qivis.engine.evaluate_videos import (
     as_table,
     evaluate_video_weights,
     evaluate_videos,
+    find_results,
     measure,
+    score,
 )
+from qivis.engine.find_tracks import open_video_predictor
 from qivis.errors import DataError, WeightsError
 from qivis.evaluation.bootstrap import bootstrap_ap
 from qivis.evaluation.track_metrics import TrackFigures, TrackMetrics, measure_tracks
@@ -71,6 +75,18 @@ def test_the_best_tracks_count(videos: YouTubeVis) -> None:
     found = {kinds[number] for number in best}
     for category in videos.categories:
         assert (metrics[f"AP/{category.name}"] > 0) == (category.id in found)
+
+
+def test_parts_that_were_looked_at_apart_give_the_same_figures_to_the_last_digit(
+    tiny_weights: Path, videos: YouTubeVis
+) -> None:
+    config = ExperimentConfig(tracking=EAGER)
+    predictor = open_video_predictor(str(tiny_weights), config, "cpu")
+    parts = [find_results(predictor, videos, [position]) for position in (1, 0)]
+    assert [{entry["video_id"] for entry in part} for part in parts] == [{2}, {1}]
+    gathered = json.loads(json.dumps([*parts[0], *parts[1]]))
+    metrics = as_metrics(score(videos, gathered))
+    assert metrics == as_metrics(evaluate_videos(predictor, videos))
 
 
 def test_weights_are_measured_on_the_set_of_the_config(tiny_weights: Path, shapes: Path) -> None:
