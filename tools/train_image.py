@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,14 +48,16 @@ def train(args: argparse.Namespace, name: str, build_run: Callable[..., "Run"]) 
     from qivis.engine.fit import fit
     from qivis.errors import QivisError
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    is_first = os.environ.get("RANK", "0") == "0"  # of those that torchrun starts
+    logging.basicConfig(level=logging.INFO if is_first else logging.ERROR, format="%(message)s")
     try:
         run = build_run(args.config, args.set, args.data_root, args.out, args.device, args.init)
         fit(run, resume=args.resume)
     except QivisError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
-    print(run.folder.resolve())
+    if is_first:
+        print(run.folder.resolve())
     return 0
 
 

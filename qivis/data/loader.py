@@ -146,7 +146,7 @@ class BatchOrder(Sampler[list[SampleKey]]):
         for step in range(self._first_step, config.epochs * self.steps_per_epoch):
             keys = self.keys(step)
             for part in range(config.accumulate):
-                yield keys[part * self._shard.count + self._shard.rank :: parts]
+                yield keys[part + config.accumulate * self._shard.rank :: parts]
 
 
 def epoch_batches(

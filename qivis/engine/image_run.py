@@ -6,8 +6,9 @@ from pathlib import Path
 from qivis.config import load_config
 from qivis.data.loader import TrainingClips
 from qivis.data.sources import training_sources, validation_images
-from qivis.engine.evaluate import as_metrics, evaluate_images, protocol_predictor
+from qivis.engine.evaluate import as_metrics, find_results, protocol_predictor, score
 from qivis.engine.fit import Run
+from qivis.engine.ranks import gathered, is_first, own_positions
 from qivis.engine.start import starting_model
 from qivis.inference.predictor import pick_device
 from qivis.models.queryinst import QueryInst
@@ -44,7 +45,9 @@ def build_image_run(
     header = WeightsHeader(config.model, config.input, config.tracking, categories, False)
 
     def evaluate(network: QueryInst) -> Mapping[str, float]:
-        return as_metrics(evaluate_images(protocol_predictor(network, header), validation))
+        predictor = protocol_predictor(network, header)
+        found = gathered(find_results(predictor, validation, own_positions(len(validation))))
+        return as_metrics(score(validation, found)) if is_first() else {}
 
     return Run(
         config=config,

@@ -44,6 +44,11 @@ def current_shard() -> Shard:
     return Shard(dist.get_rank(), dist.get_world_size())
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes."""
+    return current_shard().rank == 0
+
+
 def synchronised(training: nn.Module, shard: Shard) -> nn.Module:
     """A module whose backward pass gives all ranks the mean of their gradients."""
     if shard.count == 1:

@@ -6,9 +6,10 @@ from pathlib import Path
 from qivis.config import ExperimentConfig, load_config
 from qivis.data.loader import TrainingClips
 from qivis.data.sources import training_sources, validation_videos
-from qivis.engine.evaluate_videos import as_metrics, evaluate_videos
+from qivis.engine.evaluate_videos import as_metrics, find_results, score
 from qivis.engine.find_tracks import video_predictor
 from qivis.engine.fit import Run
+from qivis.engine.ranks import gathered, is_first, own_positions
 from qivis.engine.start import starting_model
 from qivis.errors import ConfigError
 from qivis.inference.predictor import pick_device
@@ -43,7 +44,9 @@ def build_vis_run(
     header = WeightsHeader(config.model, config.input, config.tracking, categories, False)
 
     def evaluate(network: QueryInst) -> Mapping[str, float]:
-        return as_metrics(evaluate_videos(video_predictor(network, header), validation))
+        predictor = video_predictor(network, header)
+        found = gathered(find_results(predictor, validation, own_positions(len(validation))))
+        return as_metrics(score(validation, found)) if is_first() else {}
 
     return Run(
         config=config,

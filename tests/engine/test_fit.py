@@ -190,3 +190,24 @@ def test_a_loss_that_is_no_longer_finite_ends_the_run(shapes: Path, tmp_path: Pa
     with pytest.raises(QivisError, match=r"no longer finite, 10 steps in a row, .* image \d"):
         fit(run, resume=False)
     assert lines_of(tmp_path)[-1]["step"] == 10
+
+
+def test_the_same_seed_gives_the_same_fifty_steps(shapes: Path, tmp_path: Path) -> None:
+    overrides = ("optim.epochs=25", "optim.evaluate_epochs=25", "optim.checkpoint_steps=50")
+    for name in ("one", "other"):
+        run = build(shapes, tmp_path / name, *overrides, "model.mask_norm=batch")
+        fit(replace(run, evaluate=counting([])), resume=False)
+    one, other = (weights_of(tmp_path / name) for name in ("one", "other"))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    assert lines_of(tmp_path / "one")[-1]["step"] == 50
+
+
+def test_an_evaluation_that_a_kill_cut_short_is_made_up_for(shapes: Path, tmp_path: Path) -> None:
+    # The last one, of step 6, which is saved by then.
+    broken = replace(build(shapes, tmp_path), evaluate=interrupted_at(3))
+    with pytest.raises(KeyboardInterrupt):
+        fit(broken, resume=False)
+    assert [line["step"] for line in lines_of(tmp_path)] == [2, 4]
+    for _ in range(2):  # the second has nothing left to do
+        fit(replace(build(shapes, tmp_path), evaluate=counting([])), resume=True)
+        assert [line["step"] for line in lines_of(tmp_path)] == [2, 4, 6]
