@@ -114,6 +114,7 @@ def _images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
         root / source.annotations,
         class_names=config.class_names if source.coco_classes == "as they are" else (),
         ignore_regions=config.ignore_regions,
+        strict=config.strict,
     )
 
 
@@ -123,4 +124,5 @@ def _videos(source: SourceConfig, config: DataConfig, root: Path) -> YouTubeVis:
         root / source.annotations,
         class_names=config.class_names,
         ignore_regions=config.ignore_regions,
+        strict=config.strict,
     )
