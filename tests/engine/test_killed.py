@@ -13,31 +13,41 @@ from pathlib import Path
 
 import pytest
 
+Process = subprocess.Popen[bytes]
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "debug" / "tiny_shapes_image.yaml"
 # Two steps an epoch, each of them saved; batch norm and the running mean have states, too.
 OFTEN = ("optim.checkpoint_steps=1", "optim.ema_decay=0.9", "model.mask_norm=batch")
-TIMEOUT = 120
+TIMEOUT = 600
 
 
-def start(shapes: Path, out: Path, *overrides: str) -> "subprocess.Popen[str]":
+def start(shapes: Path, out: Path, *overrides: str) -> Process:
     command = [sys.executable, str(ROOT / "tools" / "train_image.py"), str(CONFIG), "--resume"]
     command += ["--data-root", str(shapes), "--out", str(out), "--device", "cpu"]
     for override in (*OFTEN, *overrides):
         command += ["--set", override]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    # Into a file: what reads a pipe would wait for the orphans that load data, too.
+    with log_of(out).open("w") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
 
-def finish(process: "subprocess.Popen[str]") -> str:
-    _, complaints = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0, complaints
-    return complaints
+def log_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.log")
 
 
-def wait_for_steps(process: "subprocess.Popen[str]", out: Path, seconds: float) -> bool:
+def finish(process: Process, out: Path) -> str:
+    """Wait for the end, which has to be a good one; returns what was printed."""
+    try:
+        process.wait(TIMEOUT)
+    finally:
+        process.kill()
+    printed = log_of(out).read_text()
+    assert process.returncode == 0, printed
+    return printed
+
+
+def wait_for_steps(process: Process, out: Path, seconds: float) -> bool:
     """Wait until the training has begun to save, and so much longer; False where it ended."""
     state = out / "training_state.pt"
     before = state.stat().st_mtime_ns if state.exists() else 0
@@ -63,18 +73,18 @@ def kill_and_go_on(
 ) -> int:
     """Compare an uninterrupted run with a killed one; returns how many kills hit a save."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    finish(start(shapes, whole, *overrides))
+    finish(start(shapes, whole, *overrides), whole)
     rng, done, in_a_save = random.Random(seed), 0, 0
     while done < kills:
         process = start(shapes, broken, *overrides)
         if not wait_for_steps(process, broken, rng.uniform(0, 0.4)):
             break
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=TIMEOUT)
+        process.wait(TIMEOUT)
         done += process.returncode == -signal.SIGKILL
         in_a_save += any(broken.glob(".*.part"))
     assert done == kills, "the run was over before all kills; let it be longer"
-    finish(start(shapes, broken, *overrides))
+    finish(start(shapes, broken, *overrides), broken)
     assert digest(broken) == digest(whole)
     assert steps_of(broken) == steps_of(whole)
     assert not list(broken.glob(".*"))
@@ -104,15 +114,16 @@ def test_twenty_kills_leave_no_trace(shapes: Path, tmp_path: Path, overrides: li
 
 def test_sigterm_saves_and_ends_well(shapes: Path, tmp_path: Path) -> None:
     lengthy = ("optim.epochs=1000", "optim.checkpoint_steps=1000000")
-    process = start(shapes, tmp_path, *lengthy, "optim.workers=2", "optim.evaluate_epochs=2")
-    log = tmp_path / "metrics.jsonl"
-    while not log.exists() or len(steps_of(tmp_path)) < 3:
+    out = tmp_path / "run"
+    process = start(shapes, out, *lengthy, "optim.workers=2", "optim.evaluate_epochs=2")
+    metrics = out / "metrics.jsonl"
+    while not metrics.exists() or len(steps_of(out)) < 3:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     begin = time.monotonic()
-    complaints = finish(process)
+    printed = finish(process, out)
     assert time.monotonic() - begin < 10
-    assert "asked to end, saved after step" in complaints
-    assert (tmp_path / "training_state.pt").exists()
-    assert (tmp_path / "model.safetensors").exists()
+    assert "asked to end, saved after step" in printed
+    assert (out / "training_state.pt").exists()
+    assert (out / "model.safetensors").exists()
