@@ -11,7 +11,8 @@ from typing import Literal
 class ModelConfig:
     """The network.
 
-    backbone: which one, with strides 4, 8, 16, 32; stem and first stage frozen.
+    backbone: which one, with strides 4, 8, 16, 32; stem and first stage frozen, but all of a Swin
+        Transformer learns.
     queries: `learned` as published, or `featurized`: proposed by a dense head for each image.
     num_queries: Q, objects that can be found in an image.
     num_stages: refinement stages.
@@ -29,7 +30,14 @@ class ModelConfig:
     embedding_width: E, of a learned embedding.
     """
 
-    backbone: Literal["resnet50", "resnet101", "efficientnet_lite0"] = "resnet50"
+    backbone: Literal[
+        "resnet50",
+        "resnet101",
+        "resnext101_64x4d_dcn",
+        "swin_t",
+        "swin_l",
+        "efficientnet_lite0",
+    ] = "resnet50"
     queries: Literal["learned", "featurized"] = "learned"
     num_queries: int = 100
     num_stages: int = 6
@@ -190,6 +198,7 @@ class OptimConfig:
     """How the weights are learned: AdamW.
 
     lr, weight_decay: of all weights; the backbone's lr is multiplied by `backbone_lr_factor`.
+    decay_norms: whether weight decay takes in norm layers and Swin's position biases.
     clip_norm: largest L2 norm of the gradient.
     batch_size: clips in a step, over all processes and accumulation steps.
     accumulate: forward and backward passes that make up a step.
@@ -209,6 +218,7 @@ class OptimConfig:
     lr: float = 1e-4
     weight_decay: float = 1e-4
     backbone_lr_factor: float = 0.1
+    decay_norms: bool = True
     clip_norm: float = 0.1
     batch_size: int = 16
     accumulate: int = 1

@@ -14,6 +14,8 @@ from typing import Any, Literal, Self, TypeVar
 from qivis.errors import ConfigError
 
 Settings = TypeVar("Settings")
+_SHOWN = 100  # characters of a value in a message
+_LARGEST = 2**63  # what goes into arrays and files as a whole number is smaller
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def typed_fields(kind: Any, values: Any, place: Place) -> dict[str, Any]:
     for name in values:
         if name not in hints:
             remedy = _suggest(name, hints) or f"; the fields are {', '.join(hints)}"
-            raise ConfigError(f"{place}: unknown field {name!r}{remedy}")
+            raise ConfigError(f"{place}: unknown field {shown(name)}{remedy}")
     return {name: cast(hints[name], value, place.field(name)) for name, value in values.items()}
 
 
@@ -93,7 +95,7 @@ def cast(expected: Any, value: Any, place: Place) -> Any:
         return _cast_choice(typing.get_args(expected), value, place)
     if expected is float and type(value) is int:
         return float(value)
-    if type(value) is not expected:
+    if type(value) is not expected or (expected is int and abs(value) >= _LARGEST):
         names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
         raise _mismatch(names[expected], value, place)
     return value
@@ -142,11 +144,20 @@ def _cast_choice(choices: tuple[Any, ...], value: Any, place: Place) -> Any:
 
 
 def _mismatch(expected: str, value: Any, place: Place) -> ConfigError:
-    return ConfigError(f"{place}: expected {expected}, got {value!r}")
+    return ConfigError(f"{place}: expected {expected}, got {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value for a message, shortened if it is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # of more digits, or deeper, than Python writes
+        return "what is too long to be shown"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _suggest(value: Any, choices: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(value), choices, n=1)
+    close = difflib.get_close_matches(str(value)[:80], choices, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

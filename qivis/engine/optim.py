@@ -1,33 +1,52 @@
 """AdamW and its learning rate: a pure function of the step, so nothing needs to be resumed."""
 
 import math
+from collections.abc import Sequence, Set
+from typing import Any
 
+from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
 from qivis.config.schema import OptimConfig
 from qivis.models.queryinst import QueryInst
 
 DECAY = 0.1  # at each milestone of the step schedule
+# Of weights without decay, if so asked; published for Swin (hustvl/QueryInst, configs/queryinst).
+UNDECAYED = ("norm", "relative_position_bias_table")
 COSINE_FLOOR = 0.01  # what is left of the rate at the end of the cosine schedule
 
 
 def build_optimizer(model: QueryInst, config: OptimConfig) -> AdamW:
     """AdamW over all weights that learn; the backbone has a rate of its own.
 
-    Weight decay is applied to everything, norms and biases too (mmdetection configs/queryinst).
+    Weight decay is applied to everything, norms and biases too (mmdetection configs/queryinst),
+    unless `decay_norms` is off: then not to weights that have a word of `UNDECAYED` in their name.
     """
+    undecayed = () if config.decay_norms else UNDECAYED
+    decayed: list[Parameter] = []
+    rest: list[Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (rest if any(word in name for word in undecayed) else decayed).append(parameter)
     backbone = {id(p) for p in model.backbone.parameters()}
-    learning = [p for p in model.parameters() if p.requires_grad]
+    groups = _by_rate(decayed, config.weight_decay, backbone, config)
+    return AdamW(groups + (_by_rate(rest, 0.0, backbone, config) if rest else []))
+
+
+def _by_rate(
+    parameters: Sequence[Parameter], decay: float, backbone: Set[int], config: OptimConfig
+) -> list[dict[str, Any]]:
+    """Two groups of parameters: those of the backbone, whose ids are given, and all others."""
     slow = config.lr * config.backbone_lr_factor
-    groups = [
-        {"params": [p for p in learning if id(p) in backbone], "lr": slow, "peak_lr": slow},
+    return [
         {
-            "params": [p for p in learning if id(p) not in backbone],
-            "lr": config.lr,
-            "peak_lr": config.lr,
-        },
+            "params": [p for p in parameters if (id(p) in backbone) == is_backbone],
+            "lr": lr,
+            "peak_lr": lr,
+            "weight_decay": decay,
+        }
+        for is_backbone, lr in ((True, slow), (False, config.lr))
     ]
-    return AdamW(groups, weight_decay=config.weight_decay)
 
 
 def set_learning_rate(

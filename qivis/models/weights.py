@@ -7,6 +7,7 @@ settings and the categories in its header: whoever has it needs no config file.
 import json
 import re
 import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from qivis.config.schema import InputConfig, ModelConfig, TrackingConfig
 from qivis.errors import ConfigError, WeightsError
 from qivis.files import write_atomically
 from qivis.models.build import build_model
+from qivis.models.plain_load import load_plain
 from qivis.models.queryinst import QueryInst
 from qivis.structures import Categories, Category
 
@@ -95,12 +97,30 @@ def load_weights(path: Path) -> tuple[QueryInst, WeightsHeader]:
             network that it describes.
     """
     tensors, header = _read(path)
-    model = build_model(header.model, len(header.categories))
     if header.inference_only:
-        model.drop_training_heads()
         tensors = {_as_only_head(name, header.model): t for name, t in tensors.items()}
-    load_strictly(model, tensors, str(path))
-    return model, header
+    return build_for(tensors, header, str(path)), header
+
+
+def build_for(tensors: Mapping[str, Tensor], header: WeightsHeader, source: str) -> QueryInst:
+    """The network that a header describes, with its weights.
+
+    Nothing is trusted: memory is taken only when the tensors, which are there, fit the description.
+
+    Args:
+        tensors: by the project's names.
+        header: what is said of them.
+        source: the file, for messages.
+
+    Raises:
+        WeightsError: if there is no such network, or the weights do not fit it.
+    """
+    with torch.device("meta"):
+        sketch = _described(header, len(tensors), source)
+    check_fit(sketch, tensors, source)
+    model = _described(header, len(tensors), source)
+    model.load_state_dict(tensors)
+    return model
 
 
 def header_text(header: WeightsHeader) -> str:
@@ -127,8 +147,8 @@ def read_header(text: str, source: str) -> WeightsHeader:
     """
     try:
         return _parse_header(json.loads(text), source)
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise WeightsError(f"{source}: its header is damaged ({error})") from error
+    except (KeyError, TypeError, ValueError, RecursionError, ConfigError) as error:
+        raise WeightsError(f"{source}: its header is damaged ({_first_line(error)})") from error
 
 
 def load_published(model: QueryInst, state_dict: Mapping[str, Tensor]) -> None:
@@ -141,8 +161,12 @@ def load_published(model: QueryInst, state_dict: Mapping[str, Tensor]) -> None:
     Raises:
         WeightsError: listing the names that are missing or unexpected, and the shapes that differ.
     """
-    renamed = {_own_name(name): tensor for name, tensor in state_dict.items()}
-    load_strictly(model, renamed, "published weights")
+    load_strictly(model, own_names(state_dict), "published weights")
+
+
+def own_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Published weights by the project's names."""
+    return {_own_name(name): tensor for name, tensor in state_dict.items()}
 
 
 def read_published(path: Path) -> Mapping[str, Tensor]:
@@ -151,22 +175,31 @@ def read_published(path: Path) -> Mapping[str, Tensor]:
     Raises:
         WeightsError: if the file is no checkpoint of plain tensors.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged files raise whatever the byte they break says
-        raise WeightsError(
-            f"{path}: not a readable checkpoint of plain tensors ({_first_line(error)})"
-        ) from error
+    content = load_plain(path)
     state_dict = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state_dict, dict) or not all(
-        isinstance(value, Tensor) for value in state_dict.values()
+        _is_weight(*entry) for entry in state_dict.items()
     ):
         raise WeightsError(f"{path}: expected a checkpoint with a 'state_dict' of tensors")
+    # A view can show one stored number a billion times.
+    shown = sum(tensor.numel() * tensor.element_size() for tensor in state_dict.values())
+    if shown > path.stat().st_size:
+        raise WeightsError(f"{path}: its tensors ({shown:,} bytes) are larger than the file")
     return state_dict
 
 
 def load_strictly(model: torch.nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Load weights, all of them and nothing else.
+
+    Raises:
+        WeightsError: listing the names that are missing or unexpected, and the shapes that differ.
+    """
+    check_fit(model, tensors, source)
+    model.load_state_dict(tensors)
+
+
+def check_fit(model: torch.nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """See that tensors have the names and shapes of a network's weights.
 
     Raises:
         WeightsError: listing the names that are missing or unexpected, and the shapes that differ.
@@ -186,7 +219,6 @@ def load_strictly(model: torch.nn.Module, tensors: Mapping[str, Tensor], source:
     found = [problem for problem in problems if not problem.endswith(" none")]
     if found:
         raise WeightsError(f"{source}: does not fit the network: {'; '.join(found)}")
-    model.load_state_dict(tensors)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
@@ -204,12 +236,40 @@ def _read(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
     return tensors, read_header(metadata[HEADER_KEY], str(path))
 
 
+def _is_weight(name: Any, value: Any) -> bool:
+    """Whether this is an entry of a state dict, its numbers all there."""
+    if not (isinstance(name, str) and isinstance(value, Tensor)):
+        return False
+    is_dense = value.layout == torch.strided and not value.is_quantized
+    return is_dense and value.device.type == "cpu"
+
+
+def _described(header: WeightsHeader, most_stages: int, source: str) -> QueryInst:
+    config = header.model
+    if config.num_stages > most_stages:
+        raise WeightsError(f"{source}: has {most_stages} tensors for {config.num_stages} stages")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of layers without channels
+            model = build_model(config, len(header.categories))
+            if header.inference_only:
+                model.drop_training_heads()
+    except Exception as error:  # numbers without sense raise whatever the layer they meet says
+        raise WeightsError(
+            f"{source}: its header describes no network ({_first_line(error)})"
+        ) from error
+    return model
+
+
 def _parse_header(content: dict[str, Any], source: str) -> WeightsHeader:
+    categories = tuple(from_dict(Category, entry, source) for entry in content["categories"])
+    if not categories or len({category.id for category in categories}) < len(categories):
+        raise ValueError("expected at least one category, each with an id of its own")
     return WeightsHeader(
         model=from_dict(ModelConfig, content["model"], source),
         input=from_dict(InputConfig, content["input"], source),
         tracking=from_dict(TrackingConfig, content["tracking"], source),
-        categories=Categories(tuple(Category(c["id"], c["name"]) for c in content["categories"])),
+        categories=Categories(categories),
         inference_only=bool(content["inference_only"]),
     )
 

@@ -51,9 +51,9 @@ def test_the_five_published_recipes_differ_in_these_values(
 
 
 @pytest.mark.parametrize(
-    "path", sorted(CONFIGS.glob("image/queryinst_*.yaml")), ids=lambda p: p.stem
+    "path", sorted(CONFIGS.glob("image/queryinst_[rx]*.yaml")), ids=lambda p: p.stem
 )
-def test_the_five_published_recipes_agree_in_these_values(path: Path) -> None:
+def test_the_recipes_of_mmdetection_agree_in_these_values(path: Path) -> None:
     config = load_config(path)
     optim, augment, loss = config.optim, config.augment, config.loss
     assert (optim.lr, optim.weight_decay, optim.backbone_lr_factor) == (1e-4, 1e-4, 0.1)
@@ -65,3 +65,25 @@ def test_the_five_published_recipes_agree_in_these_values(path: Path) -> None:
     assert (loss.focal, loss.l1, loss.giou, loss.dice) == (2.0, 5.0, 2.0, 8.0)
     assert (config.model.num_stages, config.model.width) == (6, 256)
     assert (config.data.min_side, config.data.ignore_regions) == (32, False)
+
+
+# hustvl/QueryInst configs/queryinst: backbone, queries, epochs, milestones, range of sides
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("swin_t_100q_crop_3x", ("swin_t", 100, 36, (27, 33), 480, 800)),
+        ("swin_l_300q_crop_50e", ("swin_l", 300, 50, (40,), 400, 1200)),
+    ],
+)
+def test_the_recipes_of_the_authors_for_swin(name: str, expected: tuple[object, ...]) -> None:
+    config = load_config(CONFIGS / "image" / f"queryinst_{name}_coco.yaml")
+    model, optim, augment = config.model, config.optim, config.augment
+    shortest, longest = min(augment.short_sides), max(augment.short_sides)
+    assert expected == (
+        *(model.backbone, model.num_queries, optim.epochs, optim.milestones, shortest, longest),
+    )
+    assert (optim.lr, optim.backbone_lr_factor, optim.clip_norm) == (2.5e-5, 1.0, 1.0)
+    assert (optim.weight_decay, optim.decay_norms, optim.batch_size) == (1e-4, False, 16)
+    assert (optim.warmup_steps, optim.warmup_factor) == (1000, 0.001)
+    assert (augment.crop_probability, augment.crop_short_sides) == (0.5, (400, 500, 600))
+    assert augment.crop_range == (384, 600)

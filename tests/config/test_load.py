@@ -179,3 +179,71 @@ def test_a_python_config_is_refused_without_being_run(tmp_path: Path) -> None:
     path = write(tmp_path, "a.py", "raise SystemExit('ran')")
     with pytest.raises(ConfigError, match=r"a\.py: expected a \.yaml file"):
         load_config(path)
+
+
+LAUGHS = "a0: &a0 [x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)
+)
+MERGES = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (LAUGHS + "optim: {epochs: *a11}", "not valid YAML (aliases such as *name are not read"),
+        (MERGES, "not valid YAML (aliases such as *name are not read"),
+        ("optim: &a {epochs: *a}", "not valid YAML (aliases such as *name are not read"),
+        ("[" * 20_000, "not a config, too deeply nested"),
+        ("".join(" " * depth + "a:\n" for depth in range(400)), "not a config, too deeply nested"),
+        ("# " + "x" * 100_000, "too long for a config, more than 100,000 bytes"),
+        ("x" * 50_000, "expected a mapping such as 'model: ...', got 'xxx"),
+        ("optim: {epochs: " + "1" * 5000 + "}", "not valid YAML ("),
+        (
+            "optim: {epochs: 0x" + "f" * 9000 + "}",
+            "optim.epochs: expected a whole number, got what",
+        ),
+        ("optim: {epochs: 9223372036854775808}", "optim.epochs: expected a whole number, got 9223"),
+        ("optim: {epochs: 2024-99-99}", "not valid YAML (month must be in 1..12)"),
+        ('optim: {epochs: !!int ""}', "not valid YAML ("),
+        ("optim: {epochs: !!bool maybe}", "not valid YAML ("),
+        ("optim: {epochs: !!timestamp noon}", "not valid YAML ("),
+        ("optim: !!map words", "not valid YAML ("),
+        ('_base_: "a\\0b.yaml"', r"_base_: expected the name of a file, got 'a\x00b.yaml'"),
+        ('_base_: "a\\nb.yaml"', r"_base_: expected the name of a file, got 'a\nb.yaml'"),
+        ("_base_: [" + "b.yaml, " * 11 + "]", "_base_ names 11 files, more than 10"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_malicious_file_is_refused_in_one_short_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = write(tmp_path, "a.yaml", text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert message in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < len(str(path)) + 250
+
+
+def test_endless_files_and_links_that_lead_to_one_another_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "endless.yaml").symlink_to("/dev/zero")
+    (tmp_path / "circle.yaml").symlink_to("circle.yaml")
+    with pytest.raises(ConfigError, match=r"endless\.yaml: too long for a config"):
+        load_config(write(tmp_path, "a.yaml", "_base_: endless.yaml"))
+    with pytest.raises(ConfigError, match=r"circle\.yaml: cannot be read \(.*[Ss]ymlink loop"):
+        load_config(write(tmp_path, "a.yaml", "_base_: circle.yaml"))
+
+
+def test_of_a_hundred_bases_in_a_row_only_three_are_read(tmp_path: Path) -> None:
+    for index in range(100):
+        write(tmp_path, f"b{index}.yaml", f"_base_: b{index + 1}.yaml")
+    with pytest.raises(ConfigError, match=r"2 levels deep: b0\.yaml -> .* -> b3\.yaml$"):
+        load_config(tmp_path / "b0.yaml")
+
+
+def test_an_override_nested_a_thousand_deep_is_refused(tmp_path: Path) -> None:
+    override = "optim.epochs" + ".a" * 100_000 + "=1"
+    with pytest.raises(ConfigError, match=r"optim\.epochs: expected a whole number"):
+        load_config(write(tmp_path, "a.yaml", ""), [override])

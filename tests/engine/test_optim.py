@@ -1,11 +1,13 @@
 """Learning rates at steps that can be worked out by hand, and what they are for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from qivis.config.schema import OptimConfig
 from qivis.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
-from tests.tiny import noise, tiny_model
+from tests.tiny import TINY, noise, tiny_model
 
 STEPS = OptimConfig(epochs=12, milestones=(8, 11), warmup_steps=0)
 WARM_UP = OptimConfig(epochs=12, milestones=(8, 11), warmup_steps=100, warmup_factor=0.001)
@@ -50,6 +52,26 @@ def test_the_backbone_learns_at_a_rate_of_its_own() -> None:
     of_backbone = {id(parameter) for parameter in model.backbone.parameters()}
     assert {id(parameter) for parameter in backbone["params"]} <= of_backbone
     assert not {id(parameter) for parameter in rest["params"]} & of_backbone
+
+
+def test_norms_and_position_biases_decay_unless_told_otherwise() -> None:
+    model = tiny_model(replace(TINY, backbone="swin_t"))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    config = OptimConfig(lr=1e-3, weight_decay=0.05, decay_norms=False)
+    groups = build_optimizer(model, config).param_groups
+    assert [group["lr"] for group in groups] == pytest.approx([1e-4, 1e-3] * 2)
+    assert [group["weight_decay"] for group in groups] == [0.05, 0.05, 0, 0]
+    slow, fast = ({names[id(p)] for p in group["params"]} for group in groups[2:])
+    assert "backbone.body.features.1.0.attn.relative_position_bias_table" in slow
+    assert "backbone.norms.0.bias" in slow
+    assert "stages.0.ffn_norm.weight" in fast
+    listed = [id(p) for group in groups for p in group["params"]]
+    assert sorted(listed) == sorted(names)
+    for group in groups[:2]:
+        assert not any("norm" in names[id(p)] for p in group["params"])
+    assert [g["weight_decay"] for g in build_optimizer(model, OptimConfig()).param_groups] == [
+        *(1e-4, 1e-4)
+    ]
 
 
 def test_every_weight_that_learns_is_in_one_group() -> None:

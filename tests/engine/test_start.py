@@ -1,5 +1,7 @@
 """What a training starts from."""
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,3 +60,15 @@ def test_weights_for_inference_are_refused(tiny_weights: Path, tmp_path: Path) -
     save_weights(path, model, replace(header, inference_only=True), torch.float32)
     with pytest.raises(WeightsError, match=r"inference\.safetensors: .*only training needs"):
         starting_model(TINY, SHAPES, str(path), 0)
+
+
+def test_a_start_that_would_run_code_is_refused_and_does_not(tmp_path: Path) -> None:
+    class Code:
+        def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    for name in ("evil.pth", "evil.safetensors"):
+        torch.save({"state_dict": Code()}, tmp_path / name)
+        with pytest.raises(WeightsError, match=rf"{name}: not a readable weights file"):
+            starting_model(TINY, SHAPES, str(tmp_path / name), seed=0)
+    assert not (tmp_path / "ran").exists()

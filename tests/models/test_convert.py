@@ -111,6 +111,38 @@ def test_weights_for_other_classes_are_refused(state_dict: dict[str, Tensor]) ->
         describe(narrow, "here")
 
 
+@pytest.mark.parametrize("shape", [(), (8,)], ids=str)
+def test_weights_of_senseless_shapes_are_refused(
+    state_dict: dict[str, Tensor], shape: tuple[int, ...]
+) -> None:
+    for name in (
+        "rpn_head.init_proposal_features.weight",
+        "roi_head.bbox_head.0.instance_interactive_conv.fc_layer.weight",
+    ):
+        with pytest.raises(WeightsError, match="here: not a published QueryInst"):
+            describe(state_dict | {name: torch.zeros(shape)}, "here")
+
+
+def test_queries_without_channels_are_refused(state_dict: dict[str, Tensor]) -> None:
+    name = "rpn_head.init_proposal_features.weight"
+    with pytest.raises(WeightsError, match=r"here: not a published .*its shapes are others"):
+        describe(state_dict | {name: torch.zeros(8, 0)}, "here")
+
+
+def test_a_deformable_backbone_is_not_taken_for_a_plain_one(
+    state_dict: dict[str, Tensor], tmp_path: Path
+) -> None:
+    offsets = {"backbone.layer2.0.conv2.conv_offset.weight": torch.zeros(18, 128, 3, 3)}
+    torch.save({"state_dict": state_dict | offsets}, tmp_path / "in.pth")
+    with pytest.raises(WeightsError, match=r"unexpected .*layer2\.0\.conv2\.conv_offset\.weight"):
+        convert(
+            tmp_path / "in.pth",
+            tmp_path / "out.safetensors",
+            inference_only=False,
+            dtype=torch.float32,
+        )
+
+
 def test_a_missing_weight_is_named(state_dict: dict[str, Tensor], tmp_path: Path) -> None:
     some = {name: t for name, t in state_dict.items() if name != "neck.fpn_convs.0.conv.bias"}
     torch.save({"state_dict": some}, tmp_path / "in.pth")

@@ -61,6 +61,23 @@ def test_the_graph_says_what_the_network_says(
     assert_same(graph, step, *on_canvas(size, seed))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["swin_t", "resnext101_64x4d_dcn"])
+def test_every_kind_of_backbone_can_be_exported(tmp_path: Path, backbone: str) -> None:
+    config = replace(TINY, backbone=backbone)
+    model = spread_scores(tiny_model(config))
+    header = WeightsHeader(
+        model=config,
+        input=InputConfig(),
+        tracking=TrackingConfig(),
+        categories=Categories(tuple(Category(index, f"class {index}") for index in range(3))),
+        inference_only=False,
+    )
+    export_onnx(tmp_path / "model.onnx", model, header, (64, 96), 10)
+    step = OnePicture(model, header.input, 10).eval()
+    assert_same(tmp_path / "model.onnx", step, *on_canvas((50, 61)))
+
+
 def test_the_graph_tells_no_paths_of_the_machine_that_made_it(
     tiny_graph: tuple[Path, Path],
 ) -> None:

@@ -3,9 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torchvision.models.resnet import Bottleneck, ResNet
 
 from qivis.config.schema import InputConfig
 from qivis.models.backbone import BACKBONES
+from qivis.models.deformable import DeformableConv, deform
 from qivis.models.fused import FusedConv
 from qivis.models.inputs import prepare
 from qivis.models.optimize import fuse, optimize
@@ -16,6 +18,7 @@ FORMS = {
     "learned queries": TINY,
     "featurized queries": FEATURIZED,
     "ResNet": replace(TINY, backbone="resnet50"),
+    "Swin": replace(TINY, backbone="swin_t"),
     "batch norm in the mask head": replace(TINY, mask_norm="batch"),
     "an association head": replace(FEATURIZED, association="dynamic_conv", embedding_width=12),
 }
@@ -86,6 +89,24 @@ def test_of_a_backbone_only_fused_convolutions_and_pooling_are_left(name):
     assert {type(layer) for layer in layers} <= {FusedConv, nn.MaxPool2d}
     assert len(layers) == len(steps)
     assert not [layer for layer in graph.modules() if isinstance(layer, NORMS)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_deformable_convolutions_stay_what_they_are(dtype):
+    torch.manual_seed(0)
+    body = deform(ResNet(Bottleneck, [1, 1, 1, 1]))
+    for layer in body.modules():
+        if isinstance(layer, DeformableConv):
+            nn.init.normal_(layer.offsets.weight, std=0.02)
+    body = stir_norms(body).eval()
+    features = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected = body(features)
+        fused = fuse(body, dtype).to(dtype)
+        found = fused(features.to(dtype)).float()
+    assert sum(isinstance(layer, DeformableConv) for layer in fused.modules()) == 3
+    error = {torch.float32: 1e-4, torch.bfloat16: 0.05}[dtype] * expected.abs().max()
+    assert (found - expected).abs().max() < error
 
 
 def test_maps_that_are_used_twice_are_kept():

@@ -2,9 +2,11 @@
 
 import copy
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,8 +21,10 @@ from qivis.models.queryinst import QueryInst
 from qivis.models.weights import (
     HEADER_KEY,
     WeightsHeader,
+    header_text,
     load_strictly,
     load_weights,
+    read_published,
     save_weights,
 )
 from qivis.structures import Categories, Category
@@ -190,6 +194,110 @@ def test_a_damaged_header_is_refused(tmp_path: Path, content: str) -> None:
     save_file({"weight": torch.zeros(1)}, path, metadata={HEADER_KEY: content})
     with pytest.raises(WeightsError, match=r"bad\.safetensors: its header is damaged"):
         load_weights(path)
+
+
+def lie(saved: Path, target: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Copy a weights file that says something else of itself."""
+    content = json.loads(header_text(load_weights(saved)[1]))
+    change(content)
+    save_file(load_file(saved), target, metadata={HEADER_KEY: json.dumps(content)})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("num_queries", 10**11, r"of another shape .* instead of \(100000000000, 4\)"),
+        ("num_queries", 10**18, "its header describes no network"),
+        ("num_queries", 10**30, "num_queries: expected a whole number, got 1000000"),
+        ("num_stages", 10**9, r"has \d+ tensors for 1000000000 stages"),
+        ("num_stages", -1, "does not fit the network"),
+        ("width", -32, "its header describes no network"),
+        ("width", 0, "its header describes no network"),
+        ("num_heads", 5, r"its header describes no network \(embed_dim must be divisible"),
+        ("backbone", "x" * 99_999, "backbone: expected one of .*, got 'xxx"),
+    ],
+)
+def test_a_header_that_lies_is_refused_before_it_takes_memory(
+    saved: Path, tmp_path: Path, field: str, value: object, message: str
+) -> None:
+    path = tmp_path / "lie.safetensors"
+    lie(saved, path, lambda content: content["model"].update({field: value}))
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_weights(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [[], [{"id": "1", "name": "cat"}], [{"id": 1, "name": ["cat"]}], [{"id": 1, "name": "a"}] * 3],
+    ids=["none", "an id of letters", "a list of names", "the same thrice"],
+)
+def test_categories_that_are_none_are_refused(
+    saved: Path, tmp_path: Path, categories: list[object]
+) -> None:
+    path = tmp_path / "lie.safetensors"
+    lie(saved, path, lambda content: content.update(categories=categories))
+    with pytest.raises(WeightsError, match=r"lie\.safetensors: its header is damaged"):
+        load_weights(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header["fpn.output.3.bias"].update(shape=[10**9, 10**9]),
+        lambda header: header["fpn.output.3.bias"].update(data_offsets=[0, 2**60]),
+        lambda header: header["fpn.output.3.bias"].update(dtype="F64"),
+        lambda header: header["__metadata__"].update({HEADER_KEY: "[" * 100_000}),
+        lambda header: header.update(deep=json.loads("[" * 500 + "]" * 500)),
+    ],
+    ids=["shape", "offsets", "type", "nested text", "nested entry"],
+)
+def test_a_safetensors_header_that_lies_is_refused(
+    saved: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    content = saved.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    path = tmp_path / "lie.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    with pytest.raises(WeightsError, match=r"lie\.safetensors: (not a readable|its header is)"):
+        load_weights(path)
+
+
+def test_a_safetensors_header_longer_than_its_file_is_refused(saved: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lie.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**62) + saved.read_bytes()[8:])
+    with pytest.raises(WeightsError, match="header too large"):
+        load_weights(path)
+
+
+def one_number_shown_often() -> dict[str, Tensor]:
+    return {"one": torch.zeros(1).expand(10**12)}
+
+
+@pytest.mark.parametrize(
+    ("state_dict", "message"),
+    [
+        (
+            one_number_shown_often(),
+            r"its tensors \(4,000,000,000,000 bytes\) are larger than the file",
+        ),
+        ({5: torch.zeros(1)}, "expected a checkpoint with a 'state_dict' of tensors"),
+        ({"a": torch.zeros(1, device="meta")}, "expected a checkpoint with a 'state_dict' of"),
+        ({"a": torch.eye(2).to_sparse()}, "expected a checkpoint with a 'state_dict' of tensors"),
+    ],
+    ids=["views", "no names", "nothing in it", "sparse"],
+)
+def test_tensors_that_are_not_all_there_are_refused(
+    tmp_path: Path, state_dict: dict[Any, Tensor], message: str
+) -> None:
+    torch.save({"state_dict": state_dict}, tmp_path / "in.pth")
+    with pytest.raises(WeightsError, match=rf"in\.pth: {message}"):
+        read_published(tmp_path / "in.pth")
 
 
 def test_a_file_is_written_whole_or_not_at_all(model: QueryInst, tmp_path: Path) -> None:

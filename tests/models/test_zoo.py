@@ -100,7 +100,7 @@ def test_every_published_file_has_a_name(
 
 
 @pytest.mark.parametrize(
-    "config", sorted(CONFIGS.glob("queryinst_*_coco.yaml")), ids=lambda path: path.stem
+    "config", sorted(CONFIGS.glob("queryinst_r*_coco.yaml")), ids=lambda path: path.stem
 )
 def test_the_name_of_a_config_means_the_weights_of_its_recipe(config: Path) -> None:
     assert zoo.published(config.stem).model == load_config(config).model
@@ -108,8 +108,16 @@ def test_the_name_of_a_config_means_the_weights_of_its_recipe(config: Path) -> N
 
 
 def test_five_configs_name_five_files() -> None:
-    names = [path.stem for path in CONFIGS.glob("queryinst_*_coco.yaml")]
+    names = [path.stem for path in CONFIGS.glob("queryinst_r*_coco.yaml")]
     assert len({zoo.published(name).sha256 for name in names}) == len(names) == len(zoo.ZOO) == 5
+
+
+def test_recipes_without_weights_are_not_taken_for_others() -> None:
+    names = [path.stem for path in CONFIGS.glob("queryinst_[!r]*_coco.yaml")]
+    assert len(names) == 3
+    for name in names:
+        with pytest.raises(WeightsError, match=f"no published weights are called '{name}'"):
+            zoo.published(name)
 
 
 @pytest.mark.parametrize(
