@@ -9,7 +9,6 @@ import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -18,7 +17,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from qivis.errors import DataError, WeightsError
 from qivis.files import atomic_path
+from qivis.models.plain_load import load_plain
 from qivis.models.queryinst import QueryInst
+from qivis.models.weights import check_fit
 
 STATE_FILE = "training_state.pt"
 STATE_BEFORE = "training_state.before.pt"
@@ -93,22 +94,25 @@ def load_state(folder: Path, trained: Trained) -> Progress:
         WeightsError: if there is no whole state, or it belongs to another configuration.
     """
     path = _last_whole(folder)
+    state: dict[str, Any] = load_plain(path)
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        check_fit(trained.model, state["model"], "its weights")
         trained.model.load_state_dict(state["model"])
         if trained.average is not None:
             trained.average.load_state_dict(state["average"])
         trained.optimizer.load_state_dict(state["optimizer"])
-        return Progress(**state["progress"])
-    except UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: no training state (it holds more than numbers, and nothing of it was run)"
-        ) from error
+        return Progress(**{name: _count(value) for name, value in state["progress"].items()})
     except Exception as error:  # a file that something else wrote raises whatever it likes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path}: cannot be resumed from ({reason}); it must be of the same config"
         ) from error
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no number of steps")
+    return value
 
 
 def _last_whole(folder: Path) -> Path:

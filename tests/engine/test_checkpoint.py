@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from qivis.engine.checkpoint import (
 )
 from qivis.engine.optim import build_optimizer
 from qivis.errors import WeightsError
+from tests.models.test_plain_load import packed
 from tests.tiny import TINY, tiny_model
 
 
@@ -121,6 +123,11 @@ def test_without_a_whole_state_nothing_is_resumed(tmp_path: Path) -> None:
         load_state(tmp_path, trained())
 
 
+def sign(path: Path) -> None:
+    """Give a file of a stranger the checksum that it needs."""
+    path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
+
+
 def test_a_state_cannot_run_anything(tmp_path: Path) -> None:
     class Harmful:
         def __reduce__(self) -> tuple[object, ...]:
@@ -128,7 +135,22 @@ def test_a_state_cannot_run_anything(tmp_path: Path) -> None:
 
     path = tmp_path / STATE_FILE
     torch.save({"progress": Harmful()}, path)
-    path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
-    with pytest.raises(WeightsError, match=r"no training state .* nothing of it was run"):
+    sign(path)
+    with pytest.raises(WeightsError, match=r"not a readable checkpoint .* it would run getattr"):
         load_state(tmp_path, trained())
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_state_cannot_be_larger_inside_than_outside(tmp_path: Path) -> None:
+    torch.save({"progress": torch.arange(4000.0)}, tmp_path / "good.pt")
+    packed(tmp_path / "good.pt", tmp_path / STATE_FILE, zeros=20)
+    sign(tmp_path / STATE_FILE)
+    with pytest.raises(WeightsError, match=r"bytes that would unpack to 20,\d{3},\d{3}"):
+        load_state(tmp_path, trained())
+
+
+@pytest.mark.parametrize("step", [-1, 1.5, None])
+def test_a_step_that_cannot_be_is_refused(tmp_path: Path, step: Any) -> None:
+    save_state(tmp_path, Progress(step=step), trained())
+    with pytest.raises(WeightsError, match=f"{step} is no number of steps"):
+        load_state(tmp_path, trained())
