@@ -154,8 +154,7 @@ def test_two_cannot_work_on_the_same_run(tmp_path):
         with alone_in(tmp_path / "clip"):
             pass
 
-    message = "clip: another process is at work on this run; wait"
-    with alone_in(tmp_path / "clip"), alone_in(tmp_path / "clip-2"):
-        intruded = pytest.raises(DataError, intrude)
-    assert intruded.match(message)
+    expected = pytest.raises(DataError, match="clip: another process is at work on this run; wait")
+    with alone_in(tmp_path / "clip"), alone_in(tmp_path / "clip-2"), expected:
+        intrude()
     assert list(tmp_path.iterdir()) == []
