@@ -61,6 +61,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(rest, ignore_errors=True)
 
 
+def _flush(path: Path) -> None:
+    """Write a file through to the disk: else a power cut may leave its name without its content."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder if need be, and see that files can be made in it.
+
+    Raises:
+        OSError: if not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep a file to this process until the block ends; it is made if need be, and gone then.
@@ -100,20 +117,3 @@ def _is_still(path: Path, handle: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except FileNotFoundError:
         return False
-
-
-def _flush(path: Path) -> None:
-    """Write a file through to the disk: else a power cut may leave its name without its content."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def make_writable(folder: Path) -> None:
-    """Make a folder if need be, and see that files can be made in it.
-
-    Raises:
-        OSError: if not.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
