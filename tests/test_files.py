@@ -154,3 +154,14 @@ def test_a_lock_may_be_taken_again_and_ends_with_an_error(tmp_path: Path) -> Non
         with pytest.raises(KeyboardInterrupt):
             fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_while_it_was_taken_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "lock"
+    # Who kept it ends at the worst moment: the file is open here, and not yet locked.
+    monkeypatch.setattr(fcntl, "flock", lambda *_: path.unlink())
+    with pytest.raises(BlockingIOError), locked(path):
+        pass
