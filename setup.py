@@ -15,6 +15,8 @@ GPU_VIDEO = ["torchcodec>=0.16"]
 # onnxscript exports, onnxruntime runs; the former knows torchvision's RoIAlign and NMS from 0.7 on.
 ONNX = ["onnxscript>=0.7", "onnxruntime>=1.22"]
 SUPERVISION = ["supervision>=0.30"]  # brings no OpenCV of its own, as earlier ones do
+# max_task_retries is deprecated, to go in 2.64: look for what takes its place before going there.
+RAY = ["ray[data]>=2.50,<2.64"]
 
 setup(
     name="qivis",
@@ -49,6 +51,7 @@ setup(
         "gpu-video": GPU_VIDEO,
         "supervision": SUPERVISION,
         "onnx": ONNX,
+        "ray": RAY,
         "dev": [
             *TRAIN_NANO,
             *TRACK_METRICS,

@@ -1,7 +1,9 @@
 """Writing files so that nothing half-written ever stands under a final name."""
 
+import errno
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,3 +83,44 @@ def make_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep a file to this process until the block ends; it is made if need be, and gone then.
+
+    The lock ends with the process, however that ends. Where the system or the file system knows no
+    locks, there is none.
+
+    Raises:
+        BlockingIOError: if another process keeps it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        _lock(file.fileno())
+        if not _is_still(path, file.fileno()):  # who kept it has removed it since it was opened
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _lock(handle: int) -> None:
+    import fcntl  # not on Windows
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False

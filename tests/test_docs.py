@@ -1,14 +1,22 @@
 """What the documents say of files and figures is so."""
 
 import re
+import subprocess
 from pathlib import Path
 
+import evaluate
+import infer_many
 import pytest
+import train_image
+import yaml
 
+from qivis.inference import arguments
 from qivis.models.zoo import ZOO
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "datasets").glob("*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "datasets").glob("*.md"), *(ROOT / "docs").glob("*.md")]
+)
 # Made by using the project, the reader's own, or mmdetection's.
 NOT_IN_THE_TREE = (
     "datasets/coco",
@@ -44,3 +52,51 @@ def test_the_readme_gives_the_published_figures_as_the_config_does(name: str) ->
     head = (ROOT / config).read_text(encoding="utf-8")
     assert f"Expected: {box} box AP, {mask} mask AP" in head
     assert f"--weights {name}\n" in head
+
+
+CLUSTER = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"```bash\n(.*?)```", CLUSTER, re.DOTALL)
+MANIFESTS = re.findall(r"```yaml\n(.*?)```", CLUSTER, re.DOTALL)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_for_clusters_are_bash(script: str) -> None:
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_manifests_for_clusters_are_yaml_of_what_they_say(manifest: str) -> None:
+    documents = list(yaml.safe_load_all(manifest))
+    assert {document["kind"] for document in documents} <= {"Job", "Service"}
+    job = documents[-1]
+    assert job["spec"]["completionMode"] == "Indexed"
+    assert job["spec"]["parallelism"] <= job["spec"]["completions"]
+    pod = job["spec"]["template"]["spec"]
+    mounted = {mount["name"] for box in pod["containers"] for mount in box["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+    if job["metadata"]["name"] == "train":  # torchrun's meeting point is the first pod
+        (service,) = documents[:-1]
+        first = f"{job['metadata']['name']}-0.{service['metadata']['name']}"
+        assert pod["subdomain"] == service["metadata"]["name"]
+        assert f"--rdzv-endpoint={first}:29500" in pod["containers"][0]["args"]
+
+
+def test_commands_for_clusters_have_flags_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    helps = {
+        "qivis-infer": arguments.parse_args,
+        "tools/infer_video.py": arguments.parse_args,
+        "tools/infer_many.py": infer_many.main,
+        "tools/evaluate.py": evaluate.main,
+        "tools/train_image.py": train_image.main,
+    }
+    for name, tool in helps.items():
+        with pytest.raises(SystemExit):
+            tool(["--help"])
+        known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+        # What comes before the name is torchrun's or the scheduler's.
+        commands = [c for block in [*SCRIPTS, *MANIFESTS] for c in block.split(name)[1:]]
+        assert commands, name
+        for command in commands:
+            assert set(re.findall(r"(?<![\w-])--[a-z-]+", command)) <= known, command

@@ -1,10 +1,12 @@
 """Files are written whole or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from qivis.files import atomic_folder, atomic_path, make_writable, write_atomically
+from qivis.files import atomic_folder, atomic_path, locked, make_writable, write_atomically
 
 
 def test_a_file_is_written_into_a_new_folder(tmp_path: Path) -> None:
@@ -112,3 +114,54 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         make_writable(tmp_path / "file" / "folder")
+
+
+KEEPER = """
+import sys
+from pathlib import Path
+from qivis.files import locked
+with locked(Path(sys.argv[1])):
+    print("kept", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_keeps_other_processes_out_until_its_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", KEEPER, str(path)],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as keeper:
+        assert keeper.stdout
+        assert keeper.stdout.readline() == b"kept\n"
+        with pytest.raises(BlockingIOError), locked(path):
+            pass
+        assert path.exists()  # who is kept out removes nothing
+        keeper.kill()
+    with locked(path):
+        pass
+    assert not path.exists()
+
+
+def test_a_lock_may_be_taken_again_and_ends_with_an_error(tmp_path: Path) -> None:
+    def fail() -> None:
+        with locked(tmp_path / "lock"):
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_while_it_was_taken_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "lock"
+    # Who kept it ends at the worst moment: the file is open here, and not yet locked.
+    monkeypatch.setattr(fcntl, "flock", lambda *_: path.unlink())
+    with pytest.raises(BlockingIOError), locked(path):
+        pass

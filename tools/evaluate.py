@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.shards import shard_argument
+
 if TYPE_CHECKING:
     from qivis.config import ExperimentConfig
+    from qivis.engine.parts import Part
     from qivis.inference.predictor import Precision
 
 
@@ -28,7 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(args.config, args.set)
         root = args.data_root or Path(config.data.root)
         measure = {"images": measure_images, "videos": measure_videos}[config.data.val.kind]
-        table, metrics = measure(args.weights, config, root, args.device, args.optimized)
+        part = own_part(args)
+        figures = measure(args.weights, config, root, args.device, args.optimized, part)
+        if figures is None:
+            print("this part is done; the process that ends last prints the figures")
+            return 0
+        table, metrics = figures
         print(table)
         if args.metrics:
             write_metrics(args.metrics, metrics)
@@ -38,18 +46,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def own_part(args: argparse.Namespace) -> "Part | None":
+    """What this process looks at; None for everything."""
+    from qivis.engine.parts import Part
+    from qivis.errors import ConfigError
+    from qivis.shards import own_shard
+
+    shard = own_shard(args.shard)
+    if (shard is None) != (args.parts is None):
+        raise ConfigError(
+            "many processes need both --parts, a folder that all of them see, and --shard I/N or "
+            f"torchrun; got --parts {args.parts} and shard {shard}"
+        )
+    return None if shard is None else Part(shard, args.parts)
+
+
 def measure_images(
     weights: str,
     config: "ExperimentConfig",
     root: Path,
     device: str,
     precision: "Precision | None",
-) -> tuple[str, Mapping[str, float]]:
-    """The figures on images, to read and by name."""
+    part: "Part | None",
+) -> tuple[str, Mapping[str, float]] | None:
+    """The figures on images, to read and by name; None while parts are missing."""
     from qivis.engine.evaluate import as_metrics, as_table, evaluate_weights
 
-    measured = evaluate_weights(weights, config, root, device, precision)
-    return as_table(measured), as_metrics(measured)
+    measured = evaluate_weights(weights, config, root, device, precision, part)
+    return (as_table(measured), as_metrics(measured)) if measured else None
 
 
 def measure_videos(
@@ -58,12 +82,13 @@ def measure_videos(
     root: Path,
     device: str,
     precision: "Precision | None",
-) -> tuple[str, Mapping[str, float]]:
-    """The figures on videos, to read and by name."""
+    part: "Part | None",
+) -> tuple[str, Mapping[str, float]] | None:
+    """The figures on videos, to read and by name; None while parts are missing."""
     from qivis.engine.evaluate_videos import as_metrics, as_table, evaluate_video_weights
 
-    figures = evaluate_video_weights(weights, config, root, device, precision)
-    return as_table(figures), as_metrics(figures)
+    figures = evaluate_video_weights(weights, config, root, device, precision, part)
+    return (as_table(figures), as_metrics(figures)) if figures else None
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -103,6 +128,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=("float32", "bfloat16"),
         help="measure the optimized network, as qivis-infer runs it, in this precision (default: "
         "the plain one, which is what was trained)",
+    )
+    parser.add_argument(
+        "--shard",
+        type=shard_argument,
+        metavar="I/N",
+        help="look at every Nth image or video only, from position I on (0 <= I < N); by default "
+        "what torchrun says (RANK, WORLD_SIZE), else all",
+    )
+    parser.add_argument(
+        "--parts",
+        type=Path,
+        metavar="DIR",
+        help="with shards: where each keeps what it found; the one that finds all parts there "
+        "prints the figures, and what is there already is not done again",
     )
     return parser.parse_args(argv)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tqdm import tqdm
 from qivis.config import ExperimentConfig
 from qivis.data.coco import CocoImages
 from qivis.data.sources import validation_images
+from qivis.engine.parts import Part, find_all, task_of
 from qivis.errors import DataError, WeightsError
 from qivis.evaluation.coco_map import FIGURES, CocoAp, evaluate_coco
 from qivis.export.coco_json import to_results
@@ -28,7 +30,8 @@ def evaluate_weights(
     data_root: Path,
     device: str,
     precision: Precision | None = None,
-) -> dict[str, CocoAp]:
+    part: Part | None = None,
+) -> dict[str, CocoAp] | None:
     """Box and mask AP of stored weights on a config's validation set.
 
     Args:
@@ -38,6 +41,10 @@ def evaluate_weights(
         data_root: where the data sets are.
         device: as `pick_device` takes it.
         precision: of the optimized network; by default the plain one is measured.
+        part: what this process looks at; by default everything.
+
+    Returns:
+        `box` and `mask`; None while other parts are missing.
 
     Raises:
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
@@ -50,7 +57,9 @@ def evaluate_weights(
     predictor = protocol_predictor(model, header)
     if precision is not None:
         predictor = optimized(predictor, precision)
-    return evaluate_images(predictor, images)
+    task = task_of(weights, config, data_root, precision)
+    results = find_all(partial(find_results, predictor, images), len(images), part, task)
+    return None if results is None else score(images, results)
 
 
 def check_classes(weights: str, known: Categories, wanted: Categories) -> None:

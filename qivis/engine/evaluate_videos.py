@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from qivis.config import ExperimentConfig
@@ -10,6 +11,7 @@ from qivis.data.sources import validation_videos
 from qivis.data.youtube_vis import YouTubeVis
 from qivis.engine.evaluate import check_classes
 from qivis.engine.find_tracks import MOST_TRACKS, find_tracks, open_video_predictor
+from qivis.engine.parts import Part, find_all, task_of
 from qivis.errors import DataError
 from qivis.evaluation.bootstrap import bootstrap_ap
 from qivis.evaluation.track_metrics import TrackFigures, TrackMetrics, measure_tracks
@@ -45,13 +47,18 @@ def evaluate_video_weights(
     data_root: Path,
     device: str,
     precision: Precision | None = None,
-) -> VideoFigures:
+    part: Part | None = None,
+) -> VideoFigures | None:
     """The figures of stored weights on a config's validation set.
 
     Args:
         weights, device, precision: as `open_video_predictor` takes them.
         config: its data and tracking sections are used.
         data_root: where the data sets are.
+        part: what this process looks at; by default everything.
+
+    Returns:
+        None while other parts are missing.
 
     Raises:
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
@@ -59,7 +66,9 @@ def evaluate_video_weights(
     videos = validation_videos(config.data, data_root)
     predictor = open_video_predictor(weights, config, device, precision)
     check_classes(weights, predictor.categories, videos.categories)
-    return evaluate_videos(predictor, videos)
+    task = task_of(weights, config, data_root, precision)
+    results = find_all(partial(find_results, predictor, videos), len(videos), part, task)
+    return None if results is None else score(videos, results)
 
 
 def evaluate_videos(

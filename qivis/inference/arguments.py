@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from qivis.shards import shard_argument
+
 DESCRIPTION = """\
 Find the objects of video clips and follow them. Each clip gets a folder with overlay.mp4 (to look
 at), tracks.json (exact masks in the YouTube-VIS results format) and summary.json (what was run,
@@ -15,6 +17,7 @@ examples:
   qivis-infer clips/*.mp4 --out results --resume          many clips; goes on where it was stopped
   qivis-infer clip.mp4 --classes person --score 0.5       only persons that are seen clearly
   qivis-infer clip.mp4 --export mot png --save review     more files, and no overlay
+  qivis-infer clips/*.mp4 --shard 3/16                    the fourth of 16 processes that share them
   qivis-infer rtsp://camera/stream --seconds 60           a minute of a live stream
   ffmpeg -i in.mov -f mpegts - | qivis-infer - --name in  from a pipe
 
@@ -26,8 +29,23 @@ FORMATS = ("ytvis", "coco-video", "mots", "mot", "png", "cutouts", "csv")
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments of the command; exits with 2 where they make no sense."""
+    parser = command_parser("qivis-infer")
+    _add_shard(parser)
+    return parse_with(parser, argv)
+
+
+def parse_with(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments that a parser of `command_parser` reads; exits where they make no sense."""
+    args = parser.parse_args(argv)
+    if args.resume and args.overwrite:
+        parser.error("--resume goes on with what --overwrite would throw away; give one of them")
+    return args
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """What is asked of clips, whoever does them; a command adds how they are shared out."""
     parser = argparse.ArgumentParser(
-        prog="qivis-infer",
+        prog=name,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=DESCRIPTION,
         epilog=EXAMPLES,
@@ -43,10 +61,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_objects(parser)
     _add_frames(parser)
     _add_results(parser)
-    args = parser.parse_args(argv)
-    if args.resume and args.overwrite:
-        parser.error("--resume goes on with what --overwrite would throw away; give one of them")
-    return args
+    return parser
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +97,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--batch",
-        type=_positive,
+        type=positive,
         default=4,
         metavar="N",
         help="frames that a GPU sees at once; halved when its memory does not suffice "
@@ -113,13 +128,13 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("which frames").add_argument
     add(
         "--stride",
-        type=_positive,
+        type=positive,
         default=1,
         metavar="N",
         help="look at every Nth frame; the results have only these",
     )
     add("--seconds", type=_duration, metavar="S", help="stop after so much of the clip")
-    add("--max-frames", type=_positive, metavar="N", help="stop after so many frames")
+    add("--max-frames", type=positive, metavar="N", help="stop after so many frames")
     add(
         "--decoder",
         default="auto",
@@ -128,7 +143,7 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--max-pixels",
-        type=_positive,
+        type=positive,
         default=8192 * 8192,
         metavar="N",
         help="clips with larger frames are refused (default: %(default)s, 8192 x 8192)",
@@ -169,6 +184,17 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_shard(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument_group("many processes").add_argument(
+        "--shard",
+        type=shard_argument,
+        metavar="I/N",
+        help="of the clips, do those at positions I, I + N, I + 2N ..., counted from 0 (0 <= I < "
+        "N), as if with --resume; run folders are named by the list of all clips, which must be "
+        "the same for each shard. By default what torchrun says (RANK, WORLD_SIZE), else all",
+    )
+
+
 def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
@@ -176,7 +202,8 @@ def _share(text: str) -> float:
     return value
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of the command line that is at least 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text}")

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import argparse
 import functools
-import itertools
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
 from qivis.files import make_writable
 from qivis.inference.arguments import parse_args
+from qivis.inference.names import named_clips
+from qivis.shards import own_shard
 
 if TYPE_CHECKING:
     from qivis.data.video import FrameSource
@@ -52,18 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _segment_all(args: argparse.Namespace) -> int:
-    from qivis.data.video import expand_source
-
-    load = functools.cache(functools.partial(_load, args))  # when a source is known to be readable
-    sources = [source for pattern in args.sources for source in expand_source(pattern)]
-    if args.name and len(sources) > 1:
-        raise ConfigError(
-            f"--name: {args.name!r} is one name for {len(sources)} clips; leave it out"
-        )
+    load = functools.cache(functools.partial(load_aloud, args))  # when a source can be read
+    clips, shard = clips_of(args), own_shard(args.shard)
+    chosen = clips if shard is None else shard.of(clips)
+    if shard is not None:
+        say(f"shard {shard}: {len(chosen)} of {len(clips)} clips")
     code = DONE
-    for source in sources:
+    for source, name in chosen:
         try:
-            _segment(source, load, args)
+            segment(source, name, load, args, shared=shard is not None)
         except (ConfigError, WeightsError):
             raise  # the next source would fare no better
         except (QivisError, OSError) as error:
@@ -72,29 +69,83 @@ def _segment_all(args: argparse.Namespace) -> int:
     return code
 
 
-def _segment(source: str, load: Callable[[], AnyPredictor], args: argparse.Namespace) -> None:
+def clips_of(args: argparse.Namespace) -> list[tuple[str, str]]:
+    """The sources of a command line, each with the name of its run folder.
+
+    Raises:
+        ConfigError: if several clips are to have one name.
+    """
+    from qivis.data.video import expand_source
+
+    sources = [source for pattern in args.sources for source in expand_source(pattern)]
+    if args.name and len(sources) > 1:
+        raise ConfigError(
+            f"--name: {args.name!r} is one name for {len(sources)} clips; leave it out"
+        )
+    return [(sources[0], args.name)] if args.name else named_clips(sources)
+
+
+def segment(
+    source: str,
+    name: str,
+    load: Callable[[], AnyPredictor],
+    args: argparse.Namespace,
+    *,
+    shared: bool,
+) -> None:
+    """Do one clip; says on two lines what came of it, and where it is.
+
+    Args:
+        source, name: of the clip and of its run folder.
+        load: gives the predictor; called when the source is known to be readable.
+        args: of the command line.
+        shared: whether other processes do other clips: then the folder has this very name, and
+            what is there of the clip goes on.
+
+    Raises:
+        QivisError: if the clip or the settings cannot be used.
+    """
     from qivis.data.video import open_video
     from qivis.inference.further import write_further
     from qivis.inference.run import wanted
-    from qivis.inference.run_folder import begin_run, drop_if_nothing_was_done, is_finished
+    from qivis.inference.run_folder import drop_if_nothing_was_done, is_finished
     from qivis.inference.task import plan_of, task_of
 
-    with open_video(source, args.decoder, args.max_pixels, args.max_frames) as reader:
+    with ExitStack() as held:
+        reader = held.enter_context(
+            open_video(source, args.decoder, args.max_pixels, args.max_frames)
+        )
         predictor = load()
-        name, task = args.name or _clip_name(source), task_of(source, args, predictor)
-        folder = begin_run(args.out / name, task, resume=args.resume, overwrite=args.overwrite)
+        task = task_of(source, args, predictor)
+        folder = _claim(args.out / name, task, args, held, shared=shared)
         if is_finished(folder):
-            _say(f"{source}: is done already")
+            say(f"{source}: is done already")
         else:
             try:
-                _say(_run(source, name, reader, predictor, folder, task, args))
+                say(_run(source, name, reader, predictor, folder, task, args))
             except BaseException:
                 drop_if_nothing_was_done(folder)
                 raise
         if args.export or "review" in args.save:
             frames = functools.partial(wanted, reader, plan_of(args, predictor))
             write_further(folder, args.export, frames, review="review" in args.save)
-        _say(str(folder))
+        say(str(folder))
+
+
+def _claim(
+    path: Path, task: Task, args: argparse.Namespace, held: ExitStack, *, shared: bool
+) -> Path:
+    """The folder of a run, which is this process's alone as long as `held` is."""
+    from qivis.inference.run_folder import alone_in, begin_named_run, begin_run
+
+    if shared or args.overwrite:  # what stands there may be another's at this moment
+        held.enter_context(alone_in(path))
+    if shared:
+        return begin_named_run(path, task, overwrite=args.overwrite)
+    folder = begin_run(path, task, resume=args.resume, overwrite=args.overwrite)
+    if not args.overwrite:
+        held.enter_context(alone_in(folder))
+    return folder
 
 
 def _run(  # noqa: PLR0913 - the command puts together what is known of a run
@@ -123,14 +174,14 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
         clip = run_clip(source, reader, predictor, folder, plan_of(args, predictor), progress)
     seconds = time.perf_counter() - started
     if profile:
-        _say(profile.table(len(clip.times)))
+        say(profile.table(len(clip.times)))
     summary = summarize(clip, source, name, dict(task), seconds, str(predictor.device))
     write_summary(summary, folder)
     finish(folder)
     return _line(summary)
 
 
-def _load(args: argparse.Namespace) -> AnyPredictor:
+def load_aloud(args: argparse.Namespace) -> AnyPredictor:
     """The predictor; says what is about to run."""
     import torch
 
@@ -138,24 +189,12 @@ def _load(args: argparse.Namespace) -> AnyPredictor:
     from qivis.inference.task import load_as_asked
 
     predictor = load_as_asked(args)
-    _say(
+    say(
         f"qivis {software_versions()['qivis']}, torch {torch.__version__}, device "
         f"{predictor.device}, weights {args.weights}, association by "
         f"{predictor.tracking.association}"
     )
     return predictor
-
-
-def _clip_name(source: str) -> str:
-    """What the run folder is called: the file or folder, or the folder that a glob looks into."""
-    path = Path(source)
-    if "://" in source:
-        return re.sub(r"\W+", "-", source.split("://", 1)[1]).strip("-") or "stream"
-    if not path.exists():
-        fixed = itertools.takewhile(lambda part: not re.search(r"[*?\[]", part), path.parts)
-        path = Path(*fixed)
-    path = path.resolve()
-    return (path.name if path.is_dir() else path.stem) or "clip"
 
 
 def _line(summary: Summary) -> str:
@@ -176,7 +215,8 @@ def _check_writable(folder: Path) -> None:
         ) from error
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell a person."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,5 +1,6 @@
 """Pictures to detections: a network with everything that it needs to be used."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -158,11 +159,16 @@ def best_precision(device: torch.device) -> Precision:
 def pick_device(name: str) -> torch.device:
     """The device of a name; `auto` is a CUDA GPU if there is one, else the CPU.
 
+    Of several processes that torchrun starts on a machine, `auto` gives each a GPU of its own.
+
     Raises:
         WeightsError: if torch has no such device here.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "auto" and not torch.cuda.is_available():
+        name = "cpu"
+    elif name == "auto":
+        rank = os.environ.get("LOCAL_RANK")
+        name = "cuda" if rank is None else f"cuda:{rank}"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

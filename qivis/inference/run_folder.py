@@ -3,13 +3,14 @@
 import itertools
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from qivis.errors import DataError
-from qivis.files import write_atomically
+from qivis.files import locked, write_atomically
 
 OVERLAY, TRACKS, SUMMARY = "overlay.mp4", "tracks.json", "summary.json"
 UNFINISHED = ".unfinished"  # the folder of a run's journal, gone when the run is finished
@@ -36,11 +37,49 @@ def begin_run(path: Path, task: Task, *, resume: bool, overwrite: bool) -> Path:
     if overwrite:
         _clear(path)
     for folder in _candidates(path):
-        with suppress(FileExistsError):
-            folder.mkdir(parents=True)
-            write_atomically(folder / UNFINISHED / TASK, json.dumps(task).encode("ascii"))
+        if not folder.exists() and _appears(folder, task):
             return folder
     raise AssertionError("there is always another number")
+
+
+def begin_named_run(path: Path, task: Task, *, overwrite: bool) -> Path:
+    """The folder for a run of this very name, which goes on if it was begun.
+
+    So that many processes that are told of the same clips agree on their folders, whoever is first.
+
+    Args:
+        path, task, overwrite: as `begin_run` takes them.
+
+    Raises:
+        DataError: if `path` is of another task, or not of a run, and is not to be overwritten.
+    """
+    found = _task_of(path)
+    if found == task and not overwrite:
+        return path
+    if path.exists() and not overwrite:
+        what = f"the run of something else: {_difference(found, task)}" if found else "not a run"
+        raise DataError(f"{path}: is {what}; choose another --out, or --overwrite it")
+    _clear(path)
+    if not _appears(path, task):
+        raise DataError(f"{path}: was made by another process just now; begin again")
+    return path
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """No other process works on the run until the block ends: two would mix their chunks.
+
+    Raises:
+        DataError: if one does.
+    """
+    try:
+        with locked(folder.with_name(f".{folder.name}.lock")):
+            yield
+    except BlockingIOError as error:
+        raise DataError(
+            f"{folder}: another process is at work on this run; wait until it is done, or choose "
+            "another --out"
+        ) from error
 
 
 def is_finished(folder: Path) -> bool:
@@ -69,7 +108,7 @@ def _earlier_run(path: Path, task: Task) -> Path | None:
         found = _task_of(folder)
         if found == task:
             return folder
-        if found is not None and not is_finished(folder):
+        if found and found.get("source") == task.get("source") and not is_finished(folder):
             others.append((folder, found))
     if not others:
         return None
@@ -89,6 +128,22 @@ def _clear(path: Path) -> None:
             "--out or --name"
         )
     shutil.rmtree(path)
+
+
+def _appears(folder: Path, task: Task) -> bool:
+    """Make a folder that has its task from the first moment; False if it is there already."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    try:
+        write_atomically(partial / UNFINISHED / TASK, json.dumps(task).encode("ascii"))
+        partial.chmod(0o755)
+        partial.rename(folder)  # which fails if something is in a folder of that name
+    except OSError:
+        shutil.rmtree(partial)
+        if folder.exists():
+            return False
+        raise
+    return True
 
 
 def _task_of(folder: Path) -> Task | None:

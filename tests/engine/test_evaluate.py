@@ -100,6 +100,7 @@ def test_weights_are_measured_with_their_own_settings(
     tiny_weights: Path, config: ExperimentConfig, shapes: Path
 ) -> None:
     measured = evaluate_weights(str(tiny_weights), config, shapes, "cpu")
+    assert measured is not None
     assert set(measured) == {"box", "mask"}
     assert 0 <= measured["box"].figures["AP"] < 0.5
     predictor = protocol_predictor(*open_weights(tiny_weights))

@@ -91,7 +91,9 @@ def test_parts_that_were_looked_at_apart_give_the_same_figures_to_the_last_digit
 
 def test_weights_are_measured_on_the_set_of_the_config(tiny_weights: Path, shapes: Path) -> None:
     config = ExperimentConfig(data=DataConfig(val=VALID), tracking=EAGER)
-    metrics = as_metrics(evaluate_video_weights(str(tiny_weights), config, shapes, "cpu"))
+    figures = evaluate_video_weights(str(tiny_weights), config, shapes, "cpu")
+    assert figures is not None
+    metrics = as_metrics(figures)
     assert list(metrics)[:12] == list(STATS)
     assert 0 <= metrics["AP"] < 50
 

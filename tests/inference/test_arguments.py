@@ -38,6 +38,7 @@ def test_a_name_with_a_dash_in_front_is_a_source_behind_two_dashes():
         ["clip.mp4", "--association", "looks"],
         ["clip.mp4", "--stride", "0"],
         ["clip.mp4", "--seconds", "0"],
+        ["clip.mp4", "--shard", "4/4"],
         ["clip.mp4", "--imgsz", "31"],
         ["clip.mp4", "--export", "avi"],
         ["clip.mp4", "--save", "everything"],

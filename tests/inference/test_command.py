@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from qivis.files import locked
 from qivis.inference.command import main
 from qivis.inference.journal import CHUNK_FRAMES
 
@@ -98,7 +99,7 @@ def test_a_run_may_have_a_name(run, clip):
 
 
 def test_one_name_for_several_clips_is_refused(run, clip):
-    code, lines, (complaint,) = run(clip, clip, "--score", 0, "--name", "mine")
+    code, lines, (complaint,) = run(clip, clip.parent / "other.mp4", "--score", 0, "--name", "mine")
     assert (code, lines) == (2, [])
     assert "--name: 'mine' is one name for 2 clips" in complaint
 
@@ -148,6 +149,58 @@ def test_frames_that_are_too_large_are_refused(run, clip):
     code, lines, (complaint,) = run(clip, "--max-pixels", 1000)
     assert (code, lines) == (2, [])
     assert "--max-pixels" in complaint
+
+
+@pytest.fixture
+def clips(clip, tmp_path):
+    """Three clips of one name and one of another."""
+    for name in ("a/clip.mp4", "b/clip.mp4", "c/clip.mp4", "other.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(clip.read_bytes())
+    return [tmp_path / name for name in ("a/clip.mp4", "b/clip.mp4", "c/clip.mp4", "other.mp4")]
+
+
+def sources_by_folder(runs):
+    return {
+        folder.name: json.loads((folder / "summary.json").read_text())["source"]
+        for folder in runs.iterdir()
+    }
+
+
+def test_shards_do_each_clip_once_in_folders_that_do_not_hang_on_who_is_first(run, clips, tmp_path):
+    expected = dict(zip(["clip", "clip-2", "clip-3", "other"], map(str, clips), strict=True))
+    for shard, count in (("1/3", 1), ("2/3", 1), ("0/3", 2)):
+        code, lines, _ = run(*clips, "--score", 0, "--max-frames", 2, "--shard", shard)
+        assert (code, lines[0]) == (0, f"shard {shard}: {count} of 4 clips")
+    assert sources_by_folder(tmp_path / "runs") == expected
+    code, lines, _ = run(*clips, "--score", 0, "--max-frames", 2, "--shard", "1/3")
+    assert (code, lines[2]) == (0, f"{clips[1]}: is done already")
+    assert sources_by_folder(tmp_path / "runs") == expected
+
+
+def test_torchrun_says_which_shard_a_process_does(run, clips, tmp_path, monkeypatch):
+    for name, value in {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    code, lines, _ = run(*clips, "--score", 0, "--device", "cpu", "--max-frames", 2)
+    assert (code, lines[0]) == (0, "shard 3/4: 1 of 4 clips")
+    assert sources_by_folder(tmp_path / "runs") == {"other": str(clips[3])}
+
+
+def test_more_shards_than_clips_leave_nothing_to_do(run, clip):
+    code, lines, complaints = run(clip, "--shard", "1/2", weights="nobody_looks")
+    assert (code, lines, complaints) == (0, ["shard 1/2: 0 of 1 clips"], [])
+
+
+@pytest.mark.parametrize("options", [("--shard", "0/1"), ("--overwrite",), ("--resume",)])
+def test_a_clip_that_another_process_does_is_left_to_it(run, clip, tmp_path, options):
+    run(clip, "--score", 0, "--save")
+    tracks = tmp_path / "runs" / "clip" / "tracks.json"
+    before = tracks.stat()
+    with locked(tmp_path / "runs" / ".clip.lock"):
+        code, _, (complaint,) = run(clip, "--score", 0, "--save", *options)
+    assert code == 2
+    assert "another process is at work on this run" in complaint
+    assert (tracks.stat().st_ino, tracks.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def transport_stream(path, num_frames):

@@ -147,6 +147,17 @@ def test_the_device_is_chosen_by_name() -> None:
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@pytest.mark.gpu
+def test_torchrun_gives_each_process_of_a_machine_its_own_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert pick_device("auto") == torch.device("cuda:0")
+    monkeypatch.setenv("LOCAL_RANK", "99")
+    with pytest.raises(WeightsError, match="device 'cuda:99' cannot be used here"):
+        pick_device("auto")
+
+
 @pytest.mark.parametrize("name", ["toaster", "cuda:99"])
 def test_a_device_that_does_not_exist_is_named(name: str) -> None:
     with pytest.raises(WeightsError, match=f"device '{name}' cannot be used here .*; try cpu"):

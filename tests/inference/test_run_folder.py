@@ -6,6 +6,8 @@ from qivis.errors import DataError
 from qivis.inference.run_folder import (
     SUMMARY,
     UNFINISHED,
+    alone_in,
+    begin_named_run,
     begin_run,
     drop_if_nothing_was_done,
     finish,
@@ -110,3 +112,49 @@ def test_a_failure_before_anything_was_done_leaves_nothing(tmp_path):
     (folder / UNFINISHED / "000000.mp4").touch()  # of a chunk that was not finished
     drop_if_nothing_was_done(folder)
     assert not folder.exists()
+
+
+def test_another_clip_of_that_name_that_was_cut_short_is_left_alone(tmp_path):
+    begin(tmp_path / "clip", {"source": "other/clip.mp4", "stride": 1})
+    assert begin(tmp_path / "clip", resume=True) == tmp_path / "clip-2"
+
+
+def test_a_run_of_a_fixed_name_is_begun_and_goes_on(tmp_path):
+    path = tmp_path / "runs" / "clip"
+    for _ in range(2):
+        assert begin_named_run(path, TASK, overwrite=False) == path
+        assert [p.name for p in path.parent.iterdir()] == ["clip"]
+    complete(path)
+    assert is_finished(begin_named_run(path, TASK, overwrite=False))
+    assert not is_finished(begin_named_run(path, TASK, overwrite=True))
+
+
+@pytest.mark.parametrize("is_complete", [False, True], ids=["cut short", "finished"])
+def test_a_run_of_a_fixed_name_takes_no_other_and_no_other_s_place(tmp_path, is_complete):
+    folder = begin_named_run(tmp_path / "clip", OTHER, overwrite=False)
+    if is_complete:
+        complete(folder, OTHER)
+    with pytest.raises(DataError, match="clip: is the run of something else: stride was 2, is 1;"):
+        begin_named_run(folder, TASK, overwrite=False)
+    assert begin_named_run(folder, TASK, overwrite=True) == folder
+    assert begin_named_run(folder, TASK, overwrite=False) == folder
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_run_of_a_fixed_name_leaves_alone_what_is_not_a_run(tmp_path, overwrite):
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "thesis.tex").write_text("mine")
+    with pytest.raises(DataError, match=r"clip: is not (a|the folder of a) run"):
+        begin_named_run(tmp_path / "clip", TASK, overwrite=overwrite)
+    assert (tmp_path / "clip" / "thesis.tex").read_text() == "mine"
+
+
+def test_two_cannot_work_on_the_same_run(tmp_path):
+    def intrude():
+        with alone_in(tmp_path / "clip"):
+            pass
+
+    expected = pytest.raises(DataError, match="clip: another process is at work on this run; wait")
+    with alone_in(tmp_path / "clip"), alone_in(tmp_path / "clip-2"), expected:
+        intrude()
+    assert list(tmp_path.iterdir()) == []

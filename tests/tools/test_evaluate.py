@@ -60,6 +60,55 @@ def test_on_videos_the_official_figures_and_those_of_tracks_are_printed_and_writ
     assert strict["HOTA"] == 0 < figures["HOTA"]
 
 
+@pytest.mark.parametrize("kind", ["images", "videos"])
+def test_shards_give_the_figures_of_the_whole_to_the_last_digit(
+    kind: str, shapes: Path, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = CONFIG
+    if kind == "videos":
+        config = tmp_path / "videos.yaml"
+        config.write_text(VIDEOS)
+    known = (config, "--weights", tiny_weights, "--data-root", shapes, "--device", "cpu")
+    whole, gathered, parts = tmp_path / "whole.json", tmp_path / "gathered.json", tmp_path / "parts"
+    assert run(*known, "--metrics", whole) == 0
+    table = capsys.readouterr().out
+    for shard in ("2/3", "0/3"):
+        assert run(*known, "--shard", shard, "--parts", parts, "--metrics", gathered) == 0
+        assert capsys.readouterr().out.startswith("this part is done; the process that ends last")
+        assert not gathered.exists()
+    assert run(*known, "--shard", "1/3", "--parts", parts, "--metrics", gathered) == 0
+    assert capsys.readouterr().out == table
+    assert gathered.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in parts.iterdir()) == [
+        f"part-{index}-of-3.json" for index in range(3)
+    ]
+
+
+def test_ranks_of_torchrun_are_shards(
+    shapes: Path,
+    tiny_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = (CONFIG, "--weights", tiny_weights, "--data-root", shapes, "--device", "cpu")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        assert run(*known, "--parts", tmp_path) == 0
+    first, _, third, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("this part is done")
+    assert third.startswith("box")
+
+
+@pytest.mark.parametrize("options", [("--shard", "0/2"), ("--parts", "parts")])
+def test_shards_and_their_folder_go_together(
+    options: tuple[str, str], tmp_path: Path, refusal: Refusal
+) -> None:
+    line = refusal(evaluate, CONFIG, "--data-root", tmp_path, *options)
+    assert "many processes need both --parts, a folder that all of them see, and --shard" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
