@@ -29,7 +29,7 @@ def run_code(code: str, folder: Path, count: int = 2) -> list[str]:
         "from qivis.engine.ranks import joined\n"
         "device = torch.device('cpu')\n"
         "with joined(device) as shard:\n"
-        "    rank = shard.rank\n"
+        "    rank = shard.index\n"
         f"    answer = Path({str(folder)!r}) / f'answer{{rank}}'\n"
         + "".join(f"    {line}\n" for line in code.strip().splitlines())
     )

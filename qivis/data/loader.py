@@ -15,6 +15,7 @@ from qivis.config.schema import AugmentConfig, OptimConfig
 from qivis.data.augment import augment
 from qivis.data.clip_sources import ClipSource
 from qivis.errors import ConfigError
+from qivis.shards import Shard
 from qivis.structures import Batch, Clip
 
 
@@ -84,14 +85,6 @@ class TrainingClips(Dataset[Clip]):
         return entries
 
 
-@dataclass(frozen=True)
-class Shard:
-    """This process among those that train together: rank in [0, count)."""
-
-    rank: int = 0
-    count: int = 1
-
-
 class BatchOrder(Sampler[list[SampleKey]]):
     """The keys of one process's forward passes, from a step on, over all epochs."""
 
@@ -110,7 +103,7 @@ class BatchOrder(Sampler[list[SampleKey]]):
                 equally many.
             config: sizes, epochs, seed.
             first_step: from which the order begins.
-            shard: this process's.
+            shard: this process among those that train together.
 
         Raises:
             ConfigError: if a batch cannot be shared out in equal parts.
@@ -146,7 +139,7 @@ class BatchOrder(Sampler[list[SampleKey]]):
         for step in range(self._first_step, config.epochs * self.steps_per_epoch):
             keys = self.keys(step)
             for part in range(config.accumulate):
-                yield keys[part + config.accumulate * self._shard.rank :: parts]
+                yield keys[part + config.accumulate * self._shard.index :: parts]
 
 
 def epoch_batches(

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from qivis.config.schema import ExperimentConfig, OptimConfig
-from qivis.data.loader import BatchOrder, Shard, TrainingClips, training_loader
+from qivis.data.loader import BatchOrder, TrainingClips, training_loader
 from qivis.engine.checkpoint import Progress, Trained, has_state, load_state, save_state
 from qivis.engine.metric_log import MetricLog, Totals
 from qivis.engine.optim import build_optimizer, set_learning_rate
@@ -24,6 +24,7 @@ from qivis.errors import DataError, QivisError
 from qivis.files import make_writable, remove_partial_files
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import WeightsHeader, save_weights
+from qivis.shards import Shard
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +116,12 @@ class _Fitting:
     def __init__(self, run: Run, trained: Trained, progress: Progress, shard: Shard) -> None:
         optim = run.config.optim
         self._run, self._trained, self._progress = run, trained, progress
-        self._is_writer = shard.rank == 0
+        self._is_writer = shard.index == 0
         self._stopping = Stopping()
         self._order = BatchOrder(run.clips.is_wide, optim, first_step=progress.step, shard=shard)
         self._last = optim.epochs * self._order.steps_per_epoch
         self._stepper = Stepper(
-            synchronised(run.training, shard), trained, optim, run.device, shard.rank
+            synchronised(run.training, shard), trained, optim, run.device, shard.index
         )
         self._totals = Totals()
         self._metrics: MetricLog | None = None

@@ -8,7 +8,7 @@ from qivis.data.loader import TrainingClips
 from qivis.data.sources import training_sources, validation_images
 from qivis.engine.evaluate import as_metrics, find_results, protocol_predictor, score
 from qivis.engine.fit import Run
-from qivis.engine.ranks import gathered, is_first, own_positions
+from qivis.engine.ranks import current_shard, gathered, is_first
 from qivis.engine.start import starting_model
 from qivis.inference.predictor import pick_device
 from qivis.models.queryinst import QueryInst
@@ -46,7 +46,9 @@ def build_image_run(
 
     def evaluate(network: QueryInst) -> Mapping[str, float]:
         predictor = protocol_predictor(network, header)
-        found = gathered(find_results(predictor, validation, own_positions(len(validation))))
+        found = gathered(
+            find_results(predictor, validation, current_shard().of(range(len(validation))))
+        )
         return as_metrics(score(validation, found)) if is_first() else {}
 
     return Run(

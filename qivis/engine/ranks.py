@@ -4,7 +4,6 @@ What the ranks say to one another is here; that losses have the same normaliser 
 in `qivis.models.distributed_mean`.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +14,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from qivis.data.loader import Shard
+from qivis.shards import Shard, own_shard
 
 LONGEST_WAIT = timedelta(hours=4)  # of ranks for the first, which alone scores a validation set
 
@@ -25,8 +24,8 @@ Item = TypeVar("Item")
 @contextmanager
 def joined(device: torch.device) -> Iterator[Shard]:
     """This process among those of its training, which talk by NCCL on GPUs, else by Gloo."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield Shard()
+    if own_shard(None) is None:
+        yield Shard(0, 1)
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -40,13 +39,13 @@ def joined(device: torch.device) -> Iterator[Shard]:
 def current_shard() -> Shard:
     """This process among those that it has joined."""
     if not dist.is_initialized():
-        return Shard()
+        return Shard(0, 1)
     return Shard(dist.get_rank(), dist.get_world_size())
 
 
 def is_first() -> bool:
     """Whether this process is the one that writes."""
-    return current_shard().rank == 0
+    return current_shard().index == 0
 
 
 def synchronised(training: nn.Module, shard: Shard) -> nn.Module:
@@ -76,17 +75,11 @@ def means_over_ranks(values: Mapping[str, float], device: torch.device) -> dict[
     return dict(zip(values, means, strict=True))
 
 
-def own_positions(count: int) -> range:
-    """Which of so many things this rank does; every one is done by one rank."""
-    shard = current_shard()
-    return range(shard.rank, count, shard.count)
-
-
 def gathered(part: Sequence[Item]) -> list[Item]:
     """On the first rank what all of them have, rank after rank; on the others nothing."""
     shard = current_shard()
     if shard.count == 1:
         return list(part)
-    parts: list[list[Item]] | None = [[]] * shard.count if shard.rank == 0 else None
+    parts: list[list[Item]] | None = [[]] * shard.count if shard.index == 0 else None
     dist.gather_object(list(part), parts)
     return [item for items in parts or () for item in items]

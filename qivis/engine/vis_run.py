@@ -9,7 +9,7 @@ from qivis.data.sources import training_sources, validation_videos
 from qivis.engine.evaluate_videos import as_metrics, find_results, score
 from qivis.engine.find_tracks import video_predictor
 from qivis.engine.fit import Run
-from qivis.engine.ranks import gathered, is_first, own_positions
+from qivis.engine.ranks import current_shard, gathered, is_first
 from qivis.engine.start import starting_model
 from qivis.errors import ConfigError
 from qivis.inference.predictor import pick_device
@@ -45,7 +45,9 @@ def build_vis_run(
 
     def evaluate(network: QueryInst) -> Mapping[str, float]:
         predictor = video_predictor(network, header)
-        found = gathered(find_results(predictor, validation, own_positions(len(validation))))
+        found = gathered(
+            find_results(predictor, validation, current_shard().of(range(len(validation))))
+        )
         return as_metrics(score(validation, found)) if is_first() else {}
 
     return Run(

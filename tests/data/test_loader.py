@@ -13,13 +13,13 @@ from qivis.data.coco import CocoImages
 from qivis.data.loader import (
     BatchOrder,
     SampleKey,
-    Shard,
     TrainingClips,
     collate,
     epoch_batches,
     training_loader,
 )
 from qivis.errors import ConfigError
+from qivis.shards import Shard
 from qivis.structures import Batch, Clip, Sample, Targets
 
 WIDE = [index % 3 != 0 for index in range(22)]  # 14 wide, 8 high
@@ -27,9 +27,9 @@ CONFIG = OptimConfig(batch_size=4, epochs=3)
 
 
 def order_of(
-    config: OptimConfig = CONFIG, first_step: int = 0, shard: Shard | None = None
+    config: OptimConfig = CONFIG, first_step: int = 0, shard: Shard = Shard(0, 1)
 ) -> list[list[SampleKey]]:
-    return list(BatchOrder(lambda _: WIDE, config, first_step=first_step, shard=shard or Shard()))
+    return list(BatchOrder(lambda _: WIDE, config, first_step=first_step, shard=shard))
 
 
 def test_every_clip_occurs_in_every_epoch() -> None:
@@ -133,7 +133,7 @@ def test_workers_change_nothing(shapes: Path) -> None:
     batches = {
         workers: list(
             training_loader(
-                clips, BatchOrder(clips.is_wide, config, first_step=1, shard=Shard()), workers
+                clips, BatchOrder(clips.is_wide, config, first_step=1, shard=Shard(0, 1)), workers
             )
         )
         for workers in (0, 2)

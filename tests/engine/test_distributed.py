@@ -45,7 +45,7 @@ def learn(kind: str, shapes: Path, overrides: list[str]) -> dict[str, object]:
     optim, shard = run.config.optim, current_shard()
     run.training.double()
     trained = Trained(run.model, None, build_optimizer(run.model, optim))
-    stepper = Stepper(synchronised(run.training, shard), trained, optim, CPU, shard.rank)
+    stepper = Stepper(synchronised(run.training, shard), trained, optim, CPU, shard.index)
     order = BatchOrder(run.clips.is_wide, optim, first_step=0, shard=shard)
     batches: Iterator[Batch] = iter(training_loader(run.clips, order, workers=0))
     losses = []

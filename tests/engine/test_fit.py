@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from qivis.data.loader import BatchOrder, Shard, training_loader
+from qivis.data.loader import BatchOrder, training_loader
 from qivis.engine.checkpoint import STATE_FILE
 from qivis.engine.fit import WEIGHTS_FILE, Run, fit
 from qivis.engine.image_run import build_image_run
@@ -17,6 +17,7 @@ from qivis.engine.optim import build_optimizer
 from qivis.errors import DataError, QivisError, WeightsError
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import load_weights
+from qivis.shards import Shard
 
 CONFIG = Path(__file__).parents[2] / "configs" / "debug" / "tiny_shapes_image.yaml"
 # Two steps an epoch, six in all; checkpoints after three and six, evaluations after each epoch.
@@ -101,7 +102,7 @@ def test_a_step_follows_the_mean_gradient_of_its_forward_passes(
 
     run = build(shapes, tmp_path, *overrides)
     optim = run.config.optim
-    order = BatchOrder(run.clips.is_wide, optim, first_step=0, shard=Shard())
+    order = BatchOrder(run.clips.is_wide, optim, first_step=0, shard=Shard(0, 1))
     run.training.train()
     for batch in training_loader(run.clips, order, workers=0):
         (sum(run.training(batch).values()) / 2).backward()

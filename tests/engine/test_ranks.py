@@ -5,28 +5,27 @@ from pathlib import Path
 
 import torch
 
-from qivis.data.loader import Shard
 from qivis.engine.ranks import (
     current_shard,
     gathered,
     joined,
     means_over_ranks,
     on_any_rank,
-    own_positions,
     synchronised,
 )
+from qivis.shards import Shard
 from tests.ranks import run_code
 
 CPU = torch.device("cpu")
 CODE = """
 import json
-from qivis.engine.ranks import gathered, means_over_ranks, on_any_rank, own_positions
+from qivis.engine.ranks import gathered, means_over_ranks, on_any_rank
 items = ["a", "b", "c", "d", "e"][rank :: shard.count]
 answer.write_text(json.dumps({
-    "shard": [shard.rank, shard.count],
+    "shard": [shard.index, shard.count],
     "any": on_any_rank([rank == 0, rank == 1, False], device),
     "means": means_over_ranks({"loss": 1.0 + rank, "norm": 4.0}, device),
-    "own": list(own_positions(5)),
+    "own": list(shard.of(range(5))),
     "gathered": gathered(items),
     "nothing": gathered(["only"] if rank == 0 else []),
 }))
@@ -50,6 +49,5 @@ def test_a_process_alone_asks_nobody() -> None:
         assert on_any_rank([True, False], CPU) == [True, False]
         assert means_over_ranks({"loss": 2.0}, CPU) == {"loss": 2.0}
         assert gathered([1, 2]) == [1, 2]
-        assert list(own_positions(2)) == [0, 1]
         module = torch.nn.Linear(1, 1)
         assert synchronised(module, shard) is module

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from qivis.config.schema import OptimConfig
-from qivis.data.loader import BatchOrder, Shard, training_loader
+from qivis.data.loader import BatchOrder, training_loader
 from qivis.engine.checkpoint import Trained
 from qivis.engine.fit import Run
 from qivis.engine.image_run import build_image_run
 from qivis.engine.optim import build_optimizer
 from qivis.engine.step import Stepper
 from qivis.engine.stopping import Stopping, StopSignal
+from qivis.shards import Shard
 from qivis.structures import Batch
 
 CONFIG = Path(__file__).parents[2] / "configs" / "debug" / "tiny_shapes_image.yaml"
@@ -39,7 +40,7 @@ def build(shapes: Path, tmp_path: Path) -> tuple[Run, Trained, Iterator[Batch]]:
     optim = run.config.optim
     average = torch.optim.swa_utils.AveragedModel(run.model)
     trained = Trained(run.model, average, build_optimizer(run.model, optim))
-    order = BatchOrder(run.clips.is_wide, optim, first_step=0, shard=Shard())
+    order = BatchOrder(run.clips.is_wide, optim, first_step=0, shard=Shard(0, 1))
     return run, trained, iter(training_loader(run.clips, order, workers=0))
 
 
