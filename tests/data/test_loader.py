@@ -25,9 +25,11 @@ from qivis.structures import Batch, Clip, Sample, Targets
 WIDE = [index % 3 != 0 for index in range(22)]  # 14 wide, 8 high
 CONFIG = OptimConfig(batch_size=4, epochs=3)
 
+ALONE = Shard(0, 1)
+
 
 def order_of(
-    config: OptimConfig = CONFIG, first_step: int = 0, shard: Shard = Shard(0, 1)
+    config: OptimConfig = CONFIG, first_step: int = 0, shard: Shard = ALONE
 ) -> list[list[SampleKey]]:
     return list(BatchOrder(lambda _: WIDE, config, first_step=first_step, shard=shard))
 
