@@ -69,7 +69,7 @@ def validation_images(config: DataConfig, root: Path) -> CocoImages:
     """
     if config.val.kind != "images":
         raise DataError(f"{root / config.val.annotations}: data.val holds videos, not images")
-    return _images(config.val, config, root)
+    return open_images(config.val, config, root)
 
 
 def validation_videos(config: DataConfig, root: Path) -> YouTubeVis:
@@ -80,7 +80,7 @@ def validation_videos(config: DataConfig, root: Path) -> YouTubeVis:
     """
     if config.val.kind != "videos":
         raise DataError(f"{root / config.val.annotations}: data.val holds images, not videos")
-    return _videos(config.val, config, root)
+    return open_videos(config.val, config, root)
 
 
 def _training_source(
@@ -94,21 +94,40 @@ def _training_source(
                 f"{root / source.annotations}: videos cannot be trained on as images; use "
                 "tools/train_vis.py"
             )
-        videos = _videos(source, config, root)
+        videos = open_videos(source, config, root)
         return videos.categories, VideoClips(videos, clip)
-    images = _images(source, config, root)
+    images = open_images(source, config, root)
     chosen = images.trainable(min_side=config.min_side, keep_empty=config.keep_empty)
     stills = StillClips(images, chosen)
     if clip is None:
         return images.categories, stills
     if source.coco_classes == "as they are":
         return images.categories, MovedClips(stills, clip.length)
-    categories, ids = _MAPPED[source.coco_classes]
-    labels = label_map(images.categories, categories, ids)
+    categories, labels = mapped_classes(source, images.categories)
     return categories, MovedClips(stills, clip.length, labels)
 
 
-def _images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
+def mapped_classes(
+    source: SourceConfig, categories: Categories
+) -> tuple[Categories, Mapping[int, int]]:
+    """The classes that a set is trained on as, and which of them each of its labels becomes.
+
+    Args:
+        source: the set.
+        categories: its own classes; those of labels that are not in the map are left out.
+    """
+    if source.coco_classes == "as they are":
+        return categories, {label: label for label in range(len(categories))}
+    others, ids = _MAPPED[source.coco_classes]
+    return others, label_map(categories, others, ids)
+
+
+def open_images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
+    """A set of pictures with the classes of the config.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
     return CocoImages(
         root / source.images,
         root / source.annotations,
@@ -117,7 +136,12 @@ def _images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
     )
 
 
-def _videos(source: SourceConfig, config: DataConfig, root: Path) -> YouTubeVis:
+def open_videos(source: SourceConfig, config: DataConfig, root: Path) -> YouTubeVis:
+    """A set of videos with the classes of the config.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
     return YouTubeVis(
         root / source.images,
         root / source.annotations,
