@@ -89,6 +89,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--set", action="append", default=[], metavar="a.b=value", help="override a setting"
     )
+    parser.add_argument(
+        "--strict",
+        action="append_const",
+        dest="set",
+        const="data.strict=true",
+        help="stop at the first entry of the annotations that cannot be used (default: leave it "
+        "out, and say so)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     parser.add_argument(
         "--optimized",

@@ -50,9 +50,9 @@ def check(args: argparse.Namespace) -> int:
     from qivis.export.submission_entries import Expected, VideoShape
     from qivis.export.submission_faults import as_text
 
-    categories, videos = read_videos(args.annotations)
-    shapes = {video.id: VideoShape(len(video.file_names), video.size) for video in videos}
-    expected = Expected(shapes, {category.id for category in categories})
+    known = read_videos(args.annotations, strict=True)
+    shapes = {video.id: VideoShape(len(video.file_names), video.size) for video in known.videos}
+    expected = Expected(shapes, {category.id for category in known.categories})
     report = check_submission(args.check, expected)
     if report.faults:
         print(as_text(report))

@@ -94,6 +94,8 @@ class DataConfig:
         counted wrong in training; without it both are left out, as published.
     keep_empty: whether images without objects are trained on too; as published, they are not.
     min_side: images with a side below this many pixels are not trained on.
+    strict: whether an annotation, image or video that cannot be used stops what wants to read it;
+        without it such entries are left out, and a warning counts them (--strict sets it).
     """
 
     root: str = "datasets/coco"
@@ -105,6 +107,7 @@ class DataConfig:
     ignore_regions: bool = False
     keep_empty: bool = False
     min_side: int = 32
+    strict: bool = False
 
 
 @dataclass(frozen=True)

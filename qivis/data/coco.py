@@ -1,8 +1,8 @@
 """COCO-format image sets: every image is a clip of one frame."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +10,30 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from qivis.data.annotations import check_reference, choose_categories, read_annotations, to_mask
+from qivis.data.annotations import choose_categories, read_annotations, read_categories
+from qivis.data.fields import (
+    check_area,
+    check_box,
+    check_file_name,
+    check_flag,
+    check_listed,
+    check_mask,
+    check_size,
+    is_numbers,
+)
 from qivis.data.images import read_image_of_size
-from qivis.errors import DataError
+from qivis.data.rejects import Sieve, UnfitError, shown
 from qivis.ops import rle
 from qivis.structures import Clip, Sample, Targets
 
 log = logging.getLogger(__name__)
-
-# What every entry of a part of the file must have; `iscrowd` may be missing, and a segmentation is
-# looked at when its picture is read.
-_FIELDS = (
-    ("images", "image", ("id", "file_name", "height", "width")),
-    ("annotations", "annotation", ("id", "bbox", "area")),
-    ("categories", "category", ("id", "name")),
-)
 
 
 class CocoImages(Dataset[Clip]):
     """Images and instance annotations in the official layout.
 
     categories: the classes; `categories.entries[label]`.
+    rejects: entries of the file that cannot be used, and are left out.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class CocoImages(Dataset[Clip]):
         *,
         class_names: Sequence[str] = (),
         ignore_regions: bool = False,
+        strict: bool = False,
     ) -> None:
         """Read the annotations; pictures are read one by one when asked for.
 
@@ -50,22 +54,35 @@ class CocoImages(Dataset[Clip]):
                 of other categories are left out. Empty for all categories as they are.
             ignore_regions: whether crowds and the images' `unlabelled` boxes become ignored
                 regions; else both are left out.
+            strict: whether an entry that cannot be used is an error; else it is left out, and
+                among `rejects`.
 
         Raises:
-            DataError: if the file cannot be read or does not fit the format.
+            DataError: if the file cannot be read or is of another kind.
         """
         self.folder = images
         self._ignore_regions = ignore_regions
-        content = read_annotations(annotations, "COCO json", [part for part, _, _ in _FIELDS])
-        _check_fields(content, annotations)
-        self.categories, self._labels = choose_categories(content, class_names, annotations)
-        self._images: list[dict[str, Any]] = sorted(content["images"], key=lambda im: im["id"])
+        content = read_annotations(
+            annotations, "COCO json", ("images", "annotations", "categories")
+        )
+        sieve = Sieve(annotations, strict=strict)
+        listed = read_categories(content, annotations, sieve)
+        self.categories, self._labels = choose_categories(listed, class_names, annotations)
+        read = _read_image_with_regions if ignore_regions else _read_image
+        by_id = {image["id"]: image for image in sieve.sift(content, "images", read)}
+        self._images: list[dict[str, Any]] = [by_id[number] for number in sorted(by_id)]
+        known = _Known({category["id"] for category in listed}, by_id)
         # All of them, as an evaluation wants them; objects are those that can be learned.
-        self._annotations = _by_image(content, self._labels, annotations)
+        self._annotations: dict[int, list[dict[str, Any]]] = {number: [] for number in by_id}
+        for annotation in sieve.sift(content, "annotations", known.read):
+            if annotation["category_id"] in self._labels:
+                self._annotations[annotation["image_id"]].append(annotation)
         self._objects = {
             image["id"]: [a for a in self._annotations[image["id"]] if _is_object(a, image)]
             for image in self._images
         }
+        self.rejects = sieve.rejects
+        sieve.warn()
         self._warn_of_slivers(annotations)
 
     def __len__(self) -> int:
@@ -103,7 +120,9 @@ class CocoImages(Dataset[Clip]):
     def ground_truth(self) -> dict[str, Any]:
         """What an evaluation compares with: COCO json with the ids of `categories`, and crowds."""
         annotations = [
-            {**a, "category_id": self.categories.entries[self._labels[a["category_id"]]].id}
+            a
+            | {"category_id": self.categories.entries[self._labels[a["category_id"]]].id}
+            | {"iscrowd": int(a.get("iscrowd") or 0)}  # pycocotools does not do without
             for image in self._images
             for a in self._annotations[image["id"]]
         ]
@@ -138,40 +157,48 @@ class CocoImages(Dataset[Clip]):
             labels=torch.tensor(
                 [self._labels[a["category_id"]] for a in annotations], dtype=torch.int64
             ),
-            masks=rle.decode([_mask(a, size) for a in annotations], size),
+            masks=rle.decode(
+                [rle.from_segmentation(a["segmentation"], size) for a in annotations], size
+            ),
             ids=torch.tensor([a["id"] for a in annotations], dtype=torch.int64),
         )
-
-
-def _mask(annotation: dict[str, Any], size: tuple[int, int]) -> rle.Rle:
-    return to_mask(annotation.get("segmentation"), size, f"annotation {annotation['id']}")
-
-
-def _by_image(
-    content: dict[str, Any], labels: dict[int, int], path: Path
-) -> dict[int, list[dict[str, Any]]]:
-    """Annotations of the wanted classes by image id."""
-    known_categories = {category["id"] for category in content["categories"]}
-    known_images = {image["id"] for image in content["images"]}
-    by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for annotation in content["annotations"]:
-        check_reference(annotation, "category_id", known_categories, path)
-        check_reference(annotation, "image_id", known_images, path)
-        if annotation["category_id"] in labels:
-            by_image[annotation["image_id"]].append(annotation)
-    return by_image
 
 
 def _is_object(annotation: dict[str, Any], image: dict[str, Any]) -> bool:
     """Whether an annotation is of one object of which the picture shows a pixel or more."""
     x, y, width, height = annotation["bbox"]
     seen = min(x + width, image["width"]) - max(x, 0), min(y + height, image["height"]) - max(y, 0)
-    return not annotation.get("iscrowd") and annotation["area"] > 0 and min(seen) >= 1
+    return not annotation.get("iscrowd") and min(seen) >= 1
 
 
-def _check_fields(content: dict[str, Any], path: Path) -> None:
-    for part, kind, names in _FIELDS:
-        for entry in content[part]:
-            for name in names:
-                if entry.get(name) is None:
-                    raise DataError(f"{path}: {kind} {entry.get('id')} has no {name}")
+@dataclass(frozen=True)
+class _Known:
+    """What annotations may speak of: category ids, and the images by id."""
+
+    category_ids: set[int]
+    images: Mapping[int, Mapping[str, Any]]
+
+    def read(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        """The annotation as it is, checked."""
+        check_listed(annotation, "category_id", self.category_ids)
+        check_listed(annotation, "image_id", self.images)
+        image = self.images[annotation["image_id"]]
+        size = (image["height"], image["width"])
+        check_box(annotation.get("bbox"), size)
+        check_area(annotation)
+        check_flag(annotation, "iscrowd")
+        check_mask(annotation.get("segmentation"), size)
+        return annotation
+
+
+def _read_image(image: dict[str, Any]) -> dict[str, Any]:
+    check_file_name(image.get("file_name"))
+    check_size(image)
+    return image
+
+
+def _read_image_with_regions(image: dict[str, Any]) -> dict[str, Any]:
+    regions = image.get("unlabelled", [])
+    if type(regions) is not list or not all(is_numbers(region, 6) for region in regions):
+        raise UnfitError(f"unlabelled is {shown(regions)}, expected boxes of 6 numbers")
+    return _read_image(image)

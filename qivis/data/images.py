@@ -3,6 +3,7 @@
 mmcv (OpenCV inside) decodes JPEGs exactly as the published models saw them.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import torch
 from torch import Tensor
 
 from qivis.errors import DataError
+
+# Larger pictures are refused: a file of some kilobytes can unpack to as much as it likes.
+MOST_PIXELS = 2**28
 
 
 def read_image(path: Path) -> Tensor:
@@ -52,7 +56,9 @@ def read_image_of_size(path: Path, size: tuple[int, int]) -> Tensor:
 
 
 def _decode(path: Path, flag: str) -> Tensor:
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))  # read at its import
     try:
+        import cv2
         import mmcv
     except ImportError as error:  # OpenCV needs a system library that slim images lack
         raise DataError(
@@ -63,8 +69,16 @@ def _decode(path: Path, flag: str) -> Tensor:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    # mmcv turns the channels around for one of the two flags only, so it is done here.
-    pixels = mmcv.imfrombytes(content, flag=flag, channel_order="bgr") if content else None
+    except ValueError as error:  # a name that no file can have
+        raise DataError(f"{str(path)!r}: cannot be read ({error})") from error
+    try:
+        # mmcv turns the channels around for one of the two flags only, so it is done here.
+        pixels = mmcv.imfrombytes(content, flag=flag, channel_order="bgr") if content else None
+    except cv2.error as error:
+        raise DataError(
+            f"{path}: cannot be decoded ({error.err}); pictures may have up to {MOST_PIXELS} "
+            "pixels, or as many as the environment's OPENCV_IO_MAX_IMAGE_PIXELS says"
+        ) from error
     if pixels is None:
         raise DataError(f"{path}: not a readable picture; expected JPEG, PNG, WebP or BMP")
     return torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1)))

@@ -133,6 +133,7 @@ def open_images(source: SourceConfig, config: DataConfig, root: Path) -> CocoIma
         root / source.annotations,
         class_names=config.class_names if source.coco_classes == "as they are" else (),
         ignore_regions=config.ignore_regions,
+        strict=config.strict,
     )
 
 
@@ -147,4 +148,5 @@ def open_videos(source: SourceConfig, config: DataConfig, root: Path) -> YouTube
         root / source.annotations,
         class_names=config.class_names,
         ignore_regions=config.ignore_regions,
+        strict=config.strict,
     )

@@ -5,22 +5,29 @@ over the frames. CocoVID has one entry per object and frame, as COCO has it, and
 `images`.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from qivis.data.annotations import (
-    check_fields,
-    check_reference,
-    choose_categories,
-    read_annotations,
+from qivis.data.annotations import choose_categories, read_annotations, read_categories
+from qivis.data.fields import (
+    check_areas,
+    check_file_name,
+    check_flag,
+    check_frames,
+    check_listed,
+    check_number,
+    check_size,
     to_mask,
 )
-from qivis.errors import DataError
+from qivis.data.rejects import Part, Reject, Sieve, UnfitError, shown
 from qivis.ops import rle
 from qivis.structures import Categories, Rle
+
+T = TypeVar("T")
+Masks = tuple[Rle | None, ...]
 
 
 @dataclass(frozen=True)
@@ -57,167 +64,235 @@ class AnnotatedVideo:
     objects: tuple[AnnotatedObject, ...]
 
 
+@dataclass(frozen=True)
+class AnnotatedVideos:
+    """What an annotation file holds.
+
+    videos: by rising id.
+    rejects: entries of the file that cannot be used, and are left out.
+    """
+
+    categories: Categories
+    videos: tuple[AnnotatedVideo, ...]
+    rejects: tuple[Reject, ...]
+
+
 def read_videos(
-    path: Path, class_names: Sequence[str] = ()
-) -> tuple[Categories, tuple[AnnotatedVideo, ...]]:
-    """The classes and the videos of an annotation file, by rising id.
+    path: Path, class_names: Sequence[str] = (), *, strict: bool = False
+) -> AnnotatedVideos:
+    """The classes and the videos of an annotation file.
 
     Args:
         path: the JSON file, of either format.
         class_names: as `choose_categories` takes them; objects of other classes are left out.
+        strict: whether an entry that cannot be used is an error; else it is left out.
 
     Raises:
-        DataError: if the file cannot be read or does not fit its format.
+        DataError: if the file cannot be read or is of another kind.
     """
     content = read_annotations(path, "YouTube-VIS json", ("videos", "categories"))
-    categories, labels = choose_categories(content, class_names, path)
-    source = _Source(path, content, {category["id"] for category in content["categories"]}, labels)
+    sieve = Sieve(path, strict=strict)
+    listed = read_categories(content, path, sieve)
+    categories, labels = choose_categories(listed, class_names, path)
+    source = _Source(content, sieve, {category["id"] for category in listed}, labels)
     videos = _coco_vid(source) if "images" in content else _official(source)
-    return categories, tuple(sorted(videos, key=lambda video: video.id))
+    sieve.warn()
+    by_id = tuple(sorted(videos, key=lambda video: video.id))
+    return AnnotatedVideos(categories, by_id, sieve.rejects)
 
 
 @dataclass(frozen=True)
 class _Source:
     """A parsed file, the category ids that it lists, and the labels of those that are kept."""
 
-    path: Path
     content: Mapping[str, Any]
+    sieve: Sieve
     category_ids: set[int]
     labels: Mapping[int, int]
 
-    def entries(self, name: str, needed: Sequence[str]) -> Iterable[Mapping[str, Any]]:
-        """A list of the file; every entry has the needed fields."""
-        for entry in self.content.get(name) or ():
-            check_fields(entry, needed, self.path, name.removesuffix("s"))
-            yield entry
-
-    def annotations(self, *needed: str) -> Iterable[Mapping[str, Any]]:
-        """Those of the kept classes."""
-        for annotation in self.entries("annotations", needed):
-            check_reference(annotation, "category_id", self.category_ids, self.path)
-            if annotation["category_id"] in self.labels:
-                yield annotation
+    def sift(self, part: Part, read: Callable[[dict[str, Any]], T], scope: str = "") -> list[T]:
+        """See `Sieve.sift`."""
+        return self.sieve.sift(self.content, part, read, scope)
 
 
 def _official(source: _Source) -> list[AnnotatedVideo]:
-    needed = ("id", "height", "width", "file_names")
-    videos = {entry["id"]: entry for entry in source.entries("videos", needed)}
-    objects: dict[int, dict[int, AnnotatedObject]] = {number: {} for number in videos}
-    for annotation in source.annotations("id", "segmentations"):
-        check_reference(annotation, "video_id", videos, source.path)
-        video = videos[annotation["video_id"]]
-        of_video = objects[video["id"]]
-        if annotation["id"] in of_video:
-            raise DataError(f"{source.path}: two annotations have the id {annotation['id']}")
-        of_video[annotation["id"]] = _official_object(annotation, video, source)
+    videos = {video["id"]: video for video in source.sift("videos", _official_video)}
+    objects: dict[int, list[AnnotatedObject]] = {number: [] for number in videos}
+    read = partial(_official_masks, videos=videos, category_ids=source.category_ids)
+    for annotation, masks in source.sift("annotations", read, "video_id"):
+        if annotation["category_id"] in source.labels:
+            thing = _object(annotation["id"], annotation, source.labels, masks)
+            objects[annotation["video_id"]].append(thing)
     return [
         AnnotatedVideo(
-            number, _size(video), tuple(video["file_names"]), tuple(objects[number].values())
+            id=number,
+            size=(video["height"], video["width"]),
+            file_names=tuple(video["file_names"]),
+            objects=tuple(objects[number]),
         )
         for number, video in videos.items()
     ]
 
 
-def _official_object(
-    annotation: Mapping[str, Any], video: Mapping[str, Any], source: _Source
-) -> AnnotatedObject:
-    what = f"{source.path}: annotation {annotation['id']}"
+def _official_video(video: dict[str, Any]) -> dict[str, Any]:
+    check_size(video)
+    names = video.get("file_names")
+    if type(names) is not list or not names:
+        raise UnfitError(f"file_names is {shown(names)}, expected a list of one or more")
+    for name in names:
+        check_file_name(name)
+    return video
+
+
+def _official_masks(
+    annotation: dict[str, Any], videos: Mapping[int, Mapping[str, Any]], category_ids: set[int]
+) -> tuple[dict[str, Any], Masks]:
+    """An annotation, and its mask in each frame."""
+    check_listed(annotation, "video_id", videos)
+    check_listed(annotation, "category_id", category_ids)
+    check_flag(annotation, "iscrowd")
+    video = videos[annotation["video_id"]]
     num_frames = len(video["file_names"])
-    areas = annotation.get("areas")
-    for name, values in (("segmentations", annotation["segmentations"]), ("areas", areas)):
-        if values is not None and len(values) != num_frames:
-            raise DataError(
-                f"{what} has {len(values)} {name}, but its video {video['id']} has "
-                f"{num_frames} frames"
-            )
-    masks = [
-        to_mask(segmentation, _size(video), f"{what}, frame {frame}") if segmentation else None
-        for frame, segmentation in enumerate(annotation["segmentations"])
-    ]
-    return _object(annotation["id"], annotation, source, masks, areas)
+    segmentations = check_frames(annotation, "segmentations", num_frames)
+    if annotation.get("bboxes") is not None:
+        check_frames(annotation, "bboxes", num_frames)
+    if annotation.get("areas") is not None:
+        check_areas(check_frames(annotation, "areas", num_frames))
+    masks = tuple(
+        _seen(to_mask(segmentation, (video["height"], video["width"]), f"frame {frame}"))
+        if segmentation not in (None, [])
+        else None
+        for frame, segmentation in enumerate(segmentations)
+    )
+    if not any(masks) and any(segmentations):
+        raise UnfitError("its masks have no pixel in any frame")
+    return annotation, masks
 
 
 def _coco_vid(source: _Source) -> list[AnnotatedVideo]:
     """Images become videos, and the annotations of one instance become one object."""
-    frames: dict[int, list[Mapping[str, Any]]] = {
-        video["id"]: [] for video in source.entries("videos", ("id",))
+    videos: dict[int, list[dict[str, Any]]] = {
+        video["id"]: [] for video in source.sift("videos", lambda video: video)
     }
-    by_image: dict[int, list[Mapping[str, Any]]] = {}
-    needed = ("id", "video_id", "frame_id", "file_name", "height", "width")
-    for image in source.entries("images", needed):
-        check_reference(image, "video_id", frames, source.path, "image")
-        frames[image["video_id"]].append(image)
-        by_image[image["id"]] = []
-    for annotation in source.annotations("id", "image_id", "instance_id", "segmentation"):
-        check_reference(annotation, "image_id", by_image, source.path)
-        by_image[annotation["image_id"]].append(annotation)
-    return [_coco_vid_video(number, found, by_image, source) for number, found in frames.items()]
+    for image in source.sift("images", partial(_coco_vid_image, videos=videos)):
+        videos[image["video_id"]].append(image)
+    shots = [shot for number, images in videos.items() if (shot := _shot(number, images, source))]
+    places = {
+        image["id"]: _Place(shot, index)
+        for shot in shots
+        for index, image in enumerate(shot.images)
+    }
+    read = partial(_coco_vid_mask, places=places, category_ids=source.category_ids)
+    for annotation, mask in source.sift("annotations", read):
+        _add(annotation, mask, places[annotation["image_id"]], source.sieve)
+    return [_coco_vid_video(shot, source.labels) for shot in shots]
 
 
-def _coco_vid_video(
-    number: int,
-    images: Sequence[Mapping[str, Any]],
-    by_image: Mapping[int, Sequence[Mapping[str, Any]]],
-    source: _Source,
-) -> AnnotatedVideo:
-    frames = sorted(images, key=lambda image: image["frame_id"])
-    sizes = {_size(image) for image in frames}
+@dataclass(frozen=True)
+class _Instance:
+    """One object in CocoVID form: its first annotation, and its masks by frame."""
+
+    first: Mapping[str, Any]
+    masks: dict[int, Rle]
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """A video in CocoVID form: its images in order, and what is seen in them by instance id."""
+
+    id: int
+    size: tuple[int, int]
+    images: Sequence[Mapping[str, Any]]
+    instances: dict[int, _Instance]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """index: of the frame in the shot."""
+
+    shot: _Shot
+    index: int
+
+
+def _coco_vid_image(image: dict[str, Any], videos: Mapping[int, object]) -> dict[str, Any]:
+    check_listed(image, "video_id", videos)
+    check_number(image, "frame_id")
+    check_file_name(image.get("file_name"))
+    check_size(image)
+    return image
+
+
+def _shot(number: int, images: Sequence[Mapping[str, Any]], source: _Source) -> _Shot | None:
+    """The images of a video; None, and a reject, where they are none."""
+    sizes = {(image["height"], image["width"]) for image in images}
     if len(sizes) != 1:
-        raise DataError(
-            f"{source.path}: video {number} has {len(frames)} images of {len(sizes)} sizes; "
-            "expected some images, all of one size"
+        source.sieve.reject(
+            "video",
+            number,
+            f"has {len(images)} images of {len(sizes)} sizes, expected some, all of one size",
         )
-    instances: dict[int, dict[int, Mapping[str, Any]]] = defaultdict(dict)
-    for index, image in enumerate(frames):
-        for annotation in by_image[image["id"]]:
-            seen = instances[annotation["instance_id"]]
-            if index in seen:
-                raise DataError(
-                    f"{source.path}: annotations {seen[index]['id']} and {annotation['id']} are of "
-                    "the same instance in the same image"
-                )
-            seen[index] = annotation
-    objects = [
-        _coco_vid_object(instance, seen, frames, source) for instance, seen in instances.items()
-    ]
-    names = tuple(str(image["file_name"]) for image in frames)
-    return AnnotatedVideo(number, sizes.pop(), names, tuple(objects))
+        return None
+    return _Shot(number, sizes.pop(), sorted(images, key=lambda image: image["frame_id"]), {})
 
 
-def _coco_vid_object(
-    instance: int,
-    seen: Mapping[int, Mapping[str, Any]],
-    frames: Sequence[Mapping[str, Any]],
-    source: _Source,
-) -> AnnotatedObject:
-    """One object from its annotations by frame."""
-    masks: list[Rle | None] = [None] * len(frames)
-    for index, annotation in seen.items():
-        what = f"{source.path}: annotation {annotation['id']}"
-        masks[index] = to_mask(annotation["segmentation"], _size(frames[index]), what)
-    first = next(iter(seen.values()))
-    if any(annotation["category_id"] != first["category_id"] for annotation in seen.values()):
-        raise DataError(f"{source.path}: instance {instance} has several categories")
-    return _object(instance, first, source, masks, None)
+def _coco_vid_mask(
+    annotation: dict[str, Any], places: Mapping[int, _Place], category_ids: set[int]
+) -> tuple[dict[str, Any], Rle]:
+    """An annotation and its mask."""
+    check_listed(annotation, "image_id", places)
+    check_listed(annotation, "category_id", category_ids)
+    check_number(annotation, "instance_id")
+    check_flag(annotation, "iscrowd")
+    mask = _seen(to_mask(annotation.get("segmentation"), places[annotation["image_id"]].shot.size))
+    if mask is None:
+        raise UnfitError("its mask has no pixel")
+    return annotation, mask
 
 
-def _object(
-    number: int,
-    annotation: Mapping[str, Any],
-    source: _Source,
-    masks: Sequence[Rle | None],
-    areas: Sequence[float | None] | None,
-) -> AnnotatedObject:
-    """An object; a mask without pixels is none."""
-    measured = [rle.area(mask) if mask else 0 for mask in masks]
-    return AnnotatedObject(
-        id=number,
-        label=source.labels[annotation["category_id"]],
-        is_crowd=bool(annotation.get("iscrowd")),
-        masks=tuple(mask if area else None for mask, area in zip(masks, measured, strict=True)),
-        areas=tuple(areas) if areas is not None else tuple(area or None for area in measured),
+def _add(annotation: Mapping[str, Any], mask: Rle, place: _Place, sieve: Sieve) -> None:
+    """Put an annotation to its instance, if it goes together with those before it."""
+    number = annotation["instance_id"]
+    instance = place.shot.instances.setdefault(number, _Instance(annotation, {}))
+    category_id = instance.first["category_id"]
+    if annotation["category_id"] != category_id:
+        reason = f"category_id is {annotation['category_id']}, but {category_id} before"
+        sieve.reject("annotation", annotation["id"], f"{reason} for instance {number}")
+    elif place.index in instance.masks:
+        reason = f"instance {number} has an earlier annotation in image {annotation['image_id']}"
+        sieve.reject("annotation", annotation["id"], reason)
+    else:
+        instance.masks[place.index] = mask
+
+
+def _coco_vid_video(shot: _Shot, labels: Mapping[int, int]) -> AnnotatedVideo:
+    frames = range(len(shot.images))
+    return AnnotatedVideo(
+        id=shot.id,
+        size=shot.size,
+        file_names=tuple(image["file_name"] for image in shot.images),
+        objects=tuple(
+            _object(number, instance.first, labels, tuple(map(instance.masks.get, frames)))
+            for number, instance in shot.instances.items()
+            if instance.first["category_id"] in labels
+        ),
     )
 
 
-def _size(entry: Mapping[str, Any]) -> tuple[int, int]:
-    return int(entry["height"]), int(entry["width"])
+def _object(
+    number: int, annotation: Mapping[str, Any], labels: Mapping[int, int], masks: Masks
+) -> AnnotatedObject:
+    areas = annotation.get("areas")
+    if areas is None:
+        areas = [rle.area(mask) if mask else None for mask in masks]
+    return AnnotatedObject(
+        id=number,
+        label=labels[annotation["category_id"]],
+        is_crowd=bool(annotation.get("iscrowd")),
+        masks=masks,
+        areas=tuple(areas),
+    )
+
+
+def _seen(mask: Rle) -> Rle | None:
+    """A mask without pixels is none."""
+    return mask if rle.area(mask) else None

@@ -24,6 +24,7 @@ class YouTubeVis:
     A video is named by its position; `video_id` is what the annotations call it.
 
     categories: the classes; `categories.entries[label]`.
+    rejects: entries of the file that cannot be used, and are left out.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class YouTubeVis:
         *,
         class_names: Sequence[str] = (),
         ignore_regions: bool = False,
+        strict: bool = False,
     ) -> None:
         """Read the annotations.
 
@@ -42,13 +44,16 @@ class YouTubeVis:
             class_names: classes to keep, each a category or a supercategory of the file; objects
                 of other categories are left out. Empty for all categories as they are.
             ignore_regions: whether crowds become ignored regions; else they are left out.
+            strict: whether an entry that cannot be used is an error; else it is left out, and
+                among `rejects`.
 
         Raises:
-            DataError: if the file cannot be read or does not fit the format.
+            DataError: if the file cannot be read or is of another kind.
         """
         self.folder = Path(images)
         self._ignore_regions = ignore_regions
-        self.categories, self._videos = read_videos(Path(annotations), class_names)
+        read = read_videos(Path(annotations), class_names, strict=strict)
+        self.categories, self._videos, self.rejects = read.categories, read.videos, read.rejects
 
     def __len__(self) -> int:
         return len(self._videos)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from qivis.ops.crops import Crop, find_crops, runs_of
 from qivis.ops.run_lengths import compress
+from qivis.ops.segmentations import check_segmentation
 
 
 class Rle(TypedDict):
@@ -69,24 +70,14 @@ def from_segmentation(segmentation: Any, size: tuple[int, int]) -> Rle:
     Raises:
         ValueError: if it is none of these, or its size is not the image's.
     """
+    check_segmentation(segmentation, size)
     height, width = size
     if isinstance(segmentation, list):
-        if not segmentation or any(len(polygon) < 6 for polygon in segmentation):
-            raise ValueError("expected polygons of at least 3 points (6 numbers) each")
         merged = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation, dict) and {"size", "counts"} <= segmentation.keys():
-        if list(segmentation["size"]) != [height, width]:
-            raise ValueError(
-                f"run lengths are of size {segmentation['size']}, the image is {[height, width]}"
-            )
-        if isinstance(segmentation["counts"], list):
-            if sum(segmentation["counts"]) != height * width:
-                raise ValueError(f"run lengths do not add up to {height} x {width} pixels")
-            merged = coco_mask.frPyObjects(segmentation, height, width)
-        else:
-            merged = segmentation
+    elif isinstance(segmentation["counts"], list):
+        merged = coco_mask.frPyObjects(segmentation, height, width)
     else:
-        raise ValueError("expected a list of polygons or an RLE with 'size' and 'counts'")
+        merged = segmentation
     counts = merged["counts"]  # pycocotools takes text and bytes, and gives bytes
     return {
         "size": [height, width],
