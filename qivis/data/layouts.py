@@ -73,5 +73,3 @@ def _parts(folder: Path, layout: Layout) -> list[NamedSet]:
             source = SourceConfig(images, annotations, layout.kind)
             found.append(NamedSet(part, not part.startswith("train"), source))
     return found
-
-

@@ -38,7 +38,7 @@ def fingerprint(image: Tensor) -> Fingerprint:
     """Of a picture, (3, H, W) uint8."""
     pixels = np.ascontiguousarray(image.numpy())
     digest = hashlib.sha256(repr(pixels.shape).encode("ascii"))
-    digest.update(pixels)
+    digest.update(pixels.data)
     small: NDArray[np.float32] = F.adaptive_avg_pool2d(image.float(), SIDE).mean(0).numpy().ravel()
     contrast = small - small.mean()
     if contrast.std() < FAINTEST:

@@ -9,15 +9,17 @@ import torch
 from qivis.config.schema import DataConfig
 from qivis.data.check import check_sets
 from qivis.data.contents import Contents, NamedSet, read_contents
+from qivis.data.geometry import resize
 from qivis.data.images import read_image
 from qivis.errors import DataError
+from qivis.ops import images
 from qivis.structures.data_check import Alike, ClassCount, DataCheck, Fault, SetFigures
 from qivis.viz.data_report import to_jpeg, write_data_report
 from qivis.viz.overlay import draw_annotated
 
 SAMPLES = 12  # pictures of each set that are drawn
 TWINS = 40  # pairs that are shown; all are listed
-TWIN_SIDE = 320  # pixels, the longer side of their pictures
+HIGHEST = 320  # pixels, the height of pictures on the page; lower ones stay as they are
 LISTED = 20  # faults of a kind, classes, and similar pairs that are printed; the page has all
 BAR = 30  # characters
 
@@ -69,16 +71,18 @@ def as_list(faults: Sequence[Fault]) -> str:
 def _samples(contents: Contents) -> Iterator[tuple[str, bytes]]:
     """Captions and drawn pictures of a set, spread evenly over those that show objects."""
     shown = sorted({box.picture for box in contents.boxes})
-    chosen = shown if len(shown) <= SAMPLES else [
-        shown[round(step)] for step in torch.linspace(0, len(shown) - 1, SAMPLES).tolist()
-    ]
+    chosen = (
+        shown
+        if len(shown) <= SAMPLES
+        else [shown[round(step)] for step in torch.linspace(0, len(shown) - 1, SAMPLES).tolist()]
+    )
     for index in chosen:
         picture = contents.pictures[index]
         try:
             sample = contents.sample(index)
         except DataError:  # it is among the faults
             continue
-        drawn = draw_annotated(sample, contents.class_names)
+        drawn = draw_annotated(resize(sample, _on_page(sample.targets.size)), contents.class_names)
         yield f"{picture.name} ({picture.path.name})", to_jpeg(drawn)
 
 
@@ -86,7 +90,14 @@ def _twins(check: DataCheck) -> Iterator[tuple[Path, bytes]]:
     shown = (*check.same[:TWINS], *check.similar[:TWINS])
     for path in {picture.path for alike in shown for picture in alike.pictures}:
         image = read_image(path)
-        yield path, to_jpeg(image.permute(1, 2, 0).numpy(), TWIN_SIDE)
+        small = images.resize(image, _on_page((image.shape[1], image.shape[2])))
+        yield path, to_jpeg(small.permute(1, 2, 0).numpy())
+
+
+def _on_page(size: tuple[int, int]) -> tuple[int, int]:
+    """(H, W) of a picture to (H, W) on the page, where tags can be read without enlarging it."""
+    shrink = min(1.0, HIGHEST / size[0])
+    return max(1, round(shrink * size[0])), max(1, round(shrink * size[1]))
 
 
 def _set_lines(figures: SetFigures) -> Iterator[str]:

@@ -65,9 +65,6 @@ class ListedPicture:
     name: str
     path: Path
 
-    def __str__(self) -> str:
-        return f"{self.set_name}: {self.name} ({self.path.name})"
-
 
 @dataclass(frozen=True)
 class Alike:
@@ -82,7 +79,10 @@ class Alike:
     is_leak: bool
 
     def __str__(self) -> str:
-        return " = ".join(map(str, self.pictures))
+        by_set = dict[str, list[str]]()
+        for picture in self.pictures:
+            by_set.setdefault(picture.set_name, []).append(f"{picture.name} ({picture.path.name})")
+        return " = ".join(f"{name}: {' = '.join(names)}" for name, names in by_set.items())
 
 
 @dataclass(frozen=True)

@@ -19,23 +19,15 @@ from qivis.structures.data_check import Alike, ClassCount, DataCheck, Fault, Set
 from qivis.viz.overlay import Pixels
 from qivis.viz.palette import color
 
-SIDE = 640  # pixels, the longer one of a picture on the page
-QUALITY = 80  # of its JPEG
+QUALITY = 80  # of the JPEGs
 SIZES = 8  # sizes of pictures that are told apart
 OPEN_FAULTS = 20  # so many of a kind are read at once, more on a click
 
 
-def to_jpeg(pixels: Pixels, side: int = SIDE) -> bytes:
-    """A picture for the page, made smaller if it is too large.
-
-    Args:
-        pixels: (H, W, 3) uint8 RGB.
-        side: of the longer side, in pixels.
-    """
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+def to_jpeg(pixels: Pixels) -> bytes:
+    """A picture for the page; pixels: (H, W, 3) uint8 RGB."""
     content = io.BytesIO()
-    picture.save(content, "JPEG", quality=QUALITY)
+    Image.fromarray(pixels).save(content, "JPEG", quality=QUALITY)
     return content.getvalue()
 
 
@@ -91,13 +83,13 @@ def _heading(check: DataCheck, title: str) -> Iterator[str]:
     rows = [
         (
             escape(figures.name),
-            *map(_number, (figures.videos or "", figures.pictures, figures.annotations)),
+            *map(_number, (figures.videos or "-", figures.pictures, figures.annotations)),
             *map(_number, (f"{figures.median_objects:g}", figures.most_objects)),
             *map(_number, _shares(figures.areas)),
         )
         for figures in check.sets
     ]
-    spread = ("objects a picture: median", "most", "small", "medium", "large")
+    spread = ("objects a picture, median", "at most", "small", "medium", "large")
     head = ("set", "videos", "pictures", "annotations", *spread)
     yield f"<section><h2>Sets</h2>{_table(head, rows)}"
     yield (
@@ -148,7 +140,7 @@ def _set(figures: SetFigures, samples: Sequence[tuple[str, bytes]]) -> Iterator[
         yield _table(("", "what", "why"), rows)
     yield "<h3>Classes: objects, and pictures that show them</h3>"
     yield from _histogram(figures.classes)
-    yield "<h3>Sizes of pictures, width × height</h3>"
+    yield "<h3>Sizes of pictures, width x height</h3>"
     yield from _sizes(figures)
     yield f"<h3>Samples</h3>{'' if samples else '<p>No picture shows an object.</p>'}"
     yield '<div class="pictures">'
@@ -172,7 +164,7 @@ def _histogram(classes: Sequence[ClassCount]) -> Iterator[str]:
 def _sizes(figures: SetFigures) -> Iterator[str]:
     yield '<ul class="bars">'
     for (height, width), number in figures.sizes[:SIZES]:
-        yield _bar(f"{width} × {height}", number / figures.sizes[0][1], f"{number:,}")
+        yield _bar(f"{width} x {height}", number / figures.sizes[0][1], f"{number:,}")
     yield "</ul>"
     rest = figures.sizes[SIZES:]
     if rest:
@@ -201,11 +193,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells of HTML; `_number` makes those that stand at the right."""
     lines = ["".join(f"<th>{escape(name)}</th>" for name in head)]
     lines += ["".join(c if c.startswith("<td") else f"<td>{c}</td>" for c in row) for row in rows]
-    return '<div class="wide"><table>' + "".join(f"<tr>{li}</tr>" for li in lines) + "</table></div>"
+    return (
+        '<div class="wide"><table>' + "".join(f"<tr>{li}</tr>" for li in lines) + "</table></div>"
+    )
 
 
-def _number(value: int | str) -> str:
-    text = f"{value:,}" if isinstance(value, int) else escape(value)
+def _number(value: object) -> str:
+    text = f"{value:,}" if isinstance(value, int) else escape(str(value))
     return f'<td class="number">{text}</td>'
 
 

@@ -84,7 +84,7 @@ def _draw_objects(
     colors: Sequence[tuple[int, int, int]],
     tags: Sequence[str],
 ) -> Pixels:
-    """Veils, contours and tags of N objects: masks (N, H, W), boxes (N, 4) for those without any."""
+    """Veils, contours and tags of N objects; boxes (N, 4) are for masks without pixels."""
     picture = Image.fromarray(np.array(image.permute(1, 2, 0).cpu().numpy(), order="C"))
     bitmaps = masks.cpu().numpy()
     extents = [
