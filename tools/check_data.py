@@ -35,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(as_text(check))
     if check.faults:
-        print(f"\ncheck_data: {len(check.faults)} faults", file=sys.stderr)
-        print(as_list(check.faults), file=sys.stderr)
+        print(f"check_data: {as_list(check.faults)}", file=sys.stderr)
     print(page.resolve())
     return 2 if check.faults else 0
 

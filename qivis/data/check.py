@@ -109,7 +109,7 @@ def _same(seen: Sequence[_Seen]) -> list[Alike]:
 
 
 def _similar(seen: Sequence[_Seen]) -> list[Alike]:
-    """Scenes that share nearly a picture, but none to the pixel."""
+    """Scenes that share nearly a picture."""
     firsts = list({entry.print.digest: entry for entry in reversed(seen)}.values())[::-1]
     scenes = {entry.scene: number for number, entry in enumerate(firsts)}
     pairs = similar_pairs([e.print for e in firsts], [scenes[e.scene] for e in firsts])

@@ -58,8 +58,8 @@ def as_text(check: DataCheck) -> str:
 
 
 def as_list(faults: Sequence[Fault]) -> str:
-    """The faults by kind, the first ones of each."""
-    lines = []
+    """How many faults there are; by kind, the first ones of each."""
+    lines = [f"{len(faults):,} fault{'s' if len(faults) > 1 else ''}"]
     for kind, some in groupby(sorted(faults, key=lambda fault: fault.kind), lambda f: f.kind):
         texts = [fault.text for fault in some]
         lines += [f"{kind}: {text}" for text in texts[:LISTED]]
@@ -111,7 +111,7 @@ def _set_lines(figures: SetFigures) -> Iterator[str]:
     yield _line("areas", _areas(figures.areas))
     yield _line("width x height", _sizes(figures))
     for entry in figures.left_out:
-        yield _line("left out", f"{entry.count:,} {entry.what}: {entry.why}")
+        yield _line("left out", f"{entry.what}: {entry.count:,} ({entry.why})")
     yield from _class_lines(figures.classes)
 
 
