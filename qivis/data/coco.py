@@ -21,6 +21,7 @@ from qivis.data.fields import (
     check_mask,
     check_size,
     is_numbers,
+    value_of,
 )
 from qivis.data.images import read_image_of_size
 from qivis.data.rejects import Sieve, UnfitError, shown
@@ -194,15 +195,15 @@ class _Known:
         check_listed(annotation, "image_id", self.images)
         image = self.images[annotation["image_id"]]
         size = (image["height"], image["width"])
-        check_box(annotation.get("bbox"), size)
+        check_box(value_of(annotation, "bbox"), size)
         check_area(annotation)
         check_flag(annotation, "iscrowd")
-        check_mask(annotation.get("segmentation"), size)
+        check_mask(value_of(annotation, "segmentation"), size)
         return annotation
 
 
 def _read_image(image: dict[str, Any]) -> dict[str, Any]:
-    check_file_name(image.get("file_name"))
+    check_file_name(value_of(image, "file_name"))
     check_size(image)
     return image
 

@@ -15,9 +15,17 @@ from qivis.ops.segmentations import FARTHEST, check_segmentation
 _MOST_AREA = 1e12  # more than any picture has
 
 
+def value_of(entry: Mapping[str, Any], key: str) -> Any:
+    """The value of a field, which must be there and not null."""
+    value = entry.get(key)
+    if value is None:
+        raise UnfitError(f"{key} is missing")
+    return value
+
+
 def check_text(entry: Mapping[str, Any], key: str) -> None:
     """Check that a field is text that can be written in UTF-8."""
-    value = _value(entry, key)
+    value = value_of(entry, key)
     if type(value) is not str or not value or not _is_unicode(value):
         raise UnfitError(f"{key} is {shown(value)}, expected text")
 
@@ -29,7 +37,7 @@ def check_file_name(name: Any) -> None:
     inside the folder leads is the business of whoever put it there.
     """
     if type(name) is not str or not name or "\0" in name or not _is_unicode(name):
-        raise UnfitError(f"file name is {shown(name)}, expected text")
+        raise UnfitError(f"file name is {shown(name)}, expected text without NUL")
     path = PureWindowsPath(name)  # takes slashes for what they are, too
     if path.drive or path.root or ".." in path.parts:
         raise UnfitError(f"file name is {shown(name)}, expected one inside the data folder")
@@ -37,7 +45,7 @@ def check_file_name(name: Any) -> None:
 
 def check_size(entry: Mapping[str, Any]) -> tuple[int, int]:
     """(H, W), checked to be those of a picture that can be read."""
-    height, width = _value(entry, "height"), _value(entry, "width")
+    height, width = value_of(entry, "height"), value_of(entry, "width")
     for key, value in (("height", height), ("width", width)):
         if type(value) is not int or value < 1:
             raise UnfitError(f"{key} is {shown(value)}, expected a whole number from 1 up")
@@ -50,16 +58,16 @@ def check_size(entry: Mapping[str, Any]) -> tuple[int, int]:
 
 def check_number(entry: Mapping[str, Any], key: str) -> None:
     """Check that a field is a whole number from 0 up, of 63 bits."""
-    value = _value(entry, key)
+    value = value_of(entry, key)
     if type(value) is not int or not 0 <= value <= MOST_ID:
         raise UnfitError(f"{key} is {shown(value)}, expected a whole number from 0 up")
 
 
 def check_listed(entry: Mapping[str, Any], key: str, known: Collection[int]) -> None:
     """Check that a field is the id of something that the file lists and that can be used."""
-    value = _value(entry, key)
+    value = value_of(entry, key)
     if type(value) is not int or value not in known:
-        raise UnfitError(f"{key} is {shown(value)}, which the file does not list, or not rightly")
+        raise UnfitError(f"{key} is {shown(value)}, which the file lacks or which is left out")
 
 
 def check_flag(entry: Mapping[str, Any], key: str) -> None:
@@ -71,7 +79,7 @@ def check_flag(entry: Mapping[str, Any], key: str) -> None:
 
 def check_area(entry: Mapping[str, Any]) -> None:
     """Check that an object has pixels."""
-    value = _value(entry, "area")
+    value = value_of(entry, "area")
     if type(value) not in (int, float) or not 0 < value < _MOST_AREA:
         raise UnfitError(f"area is {shown(value)}, expected a number above 0")
 
@@ -114,7 +122,7 @@ def to_mask(segmentation: Any, size: tuple[int, int], what: str = "segmentation"
 
 def check_frames(entry: Mapping[str, Any], key: str, num_frames: int) -> Sequence[Any]:
     """A field that is checked to be a list with one entry per frame."""
-    values = _value(entry, key)
+    values = value_of(entry, key)
     if type(values) is not list or len(values) != num_frames:
         given = f"a list of {len(values)}" if type(values) is list else shown(values)
         raise UnfitError(f"{key} is {given}, but its video has {num_frames} frames")
@@ -128,13 +136,6 @@ def is_numbers(values: Any, count: int) -> bool:
         and len(values) == count
         and all(type(value) in (int, float) and -FARTHEST <= value <= FARTHEST for value in values)
     )
-
-
-def _value(entry: Mapping[str, Any], key: str) -> Any:
-    value = entry.get(key)
-    if value is None:
-        raise UnfitError(f"{key} is missing")
-    return value
 
 
 def _is_unicode(text: str) -> bool:

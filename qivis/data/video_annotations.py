@@ -22,6 +22,7 @@ from qivis.data.fields import (
     check_number,
     check_size,
     to_mask,
+    value_of,
 )
 from qivis.data.rejects import Part, Reject, Sieve, UnfitError, shown
 from qivis.ops import rle
@@ -146,7 +147,7 @@ def _official(source: _Source) -> list[AnnotatedVideo]:
 
 def _official_video(video: dict[str, Any]) -> dict[str, Any]:
     check_size(video)
-    names = video.get("file_names")
+    names = value_of(video, "file_names")
     if type(names) is not list or not names:
         raise UnfitError(f"file_names is {shown(names)}, expected a list of one or more")
     for name in names:
@@ -234,7 +235,7 @@ class _Place:
 def _coco_vid_image(image: dict[str, Any], videos: Mapping[int, object]) -> dict[str, Any]:
     check_listed(image, "video_id", videos)
     check_number(image, "frame_id")
-    check_file_name(image.get("file_name"))
+    check_file_name(value_of(image, "file_name"))
     check_size(image)
     return image
 
@@ -260,7 +261,9 @@ def _coco_vid_mask(
     check_listed(annotation, "category_id", category_ids)
     check_number(annotation, "instance_id")
     check_flag(annotation, "iscrowd")
-    mask = _seen(to_mask(annotation.get("segmentation"), places[annotation["image_id"]].shot.size))
+    mask = _seen(
+        to_mask(value_of(annotation, "segmentation"), places[annotation["image_id"]].shot.size)
+    )
     if mask is None:
         raise UnfitError("its mask has no pixel")
     return annotation, mask

@@ -4,25 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from qivis.data.annotations import (
-    check_fields,
-    check_reference,
-    choose_categories,
-    read_annotations,
-    to_mask,
-)
+from qivis.data.annotations import choose_categories, read_annotations, read_categories
+from qivis.data.rejects import Reject, Sieve
 from qivis.errors import DataError
-from qivis.ops import rle
 from qivis.structures import Category
 
 FILE = Path("set.json")
-CONTENT = {
-    "categories": [
-        {"id": 18, "name": "dog", "supercategory": "animal"},
-        {"id": 1, "name": "person", "supercategory": "person"},
-        {"id": 17, "name": "cat", "supercategory": "animal"},
-    ]
-}
+LISTED = [
+    {"id": 1, "name": "person", "supercategory": "person"},
+    {"id": 17, "name": "cat", "supercategory": "animal"},
+    {"id": 18, "name": "dog", "supercategory": "animal"},
+]
 
 
 def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
@@ -37,12 +29,14 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         ('{"images": []', r"a\.json: not a JSON file"),
         ('{"images": []}', r"a\.json: expected COCO json with 'images', 'categories'"),
         ('["images", "categories"]', r"a\.json: expected COCO json"),
+        ("[" * 100_000, r"a\.json: not an annotation file \(lists in lists"),
+        ('{"images": "\xff"}', r"a\.json: not a JSON file \(.*can't decode byte"),
     ],
-    ids=["cut off", "without categories", "a list"],
+    ids=["cut off", "without categories", "a list", "deep", "not UTF-8"],
 )
 def test_another_content_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "a.json"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(DataError, match=message):
         read_annotations(path, "COCO json", ["images", "categories"])
 
@@ -53,43 +47,37 @@ def test_a_missing_file_is_reported_with_a_remedy(tmp_path: Path) -> None:
 
 
 def test_without_names_the_classes_are_those_of_the_file_by_rising_id() -> None:
-    categories, labels = choose_categories(CONTENT, (), FILE)
+    categories, labels = choose_categories(LISTED, (), FILE)
     assert categories.entries == (Category(1, "person"), Category(17, "cat"), Category(18, "dog"))
     assert labels == {1: 0, 17: 1, 18: 2}
 
 
 def test_names_pick_categories_and_join_supercategories() -> None:
-    categories, labels = choose_categories(CONTENT, ("animal", "person"), FILE)
+    categories, labels = choose_categories(LISTED, ("animal", "person"), FILE)
     assert categories.entries == (Category(1, "animal"), Category(2, "person"))
     assert labels == {1: 1, 17: 0, 18: 0}
 
 
 def test_a_name_that_the_file_lacks_is_reported_with_those_it_has() -> None:
     with pytest.raises(DataError, match=r"is called bird; there are person, cat, dog"):
-        choose_categories(CONTENT, ("cat", "bird"), FILE)
+        choose_categories(LISTED, ("cat", "bird"), FILE)
 
 
-def test_a_category_without_a_name_is_reported() -> None:
-    with pytest.raises(DataError, match=r"set\.json: category 4 has no 'name'"):
-        choose_categories({"categories": [{"id": 4}]}, (), FILE)
+def test_categories_are_read_by_rising_id_without_those_that_cannot_be_used() -> None:
+    sieve = Sieve(FILE, strict=False)
+    content = {"categories": [LISTED[2], LISTED[0], {"id": 4}, {"id": 1, "name": "again"}]}
+    assert read_categories(content, FILE, sieve) == [LISTED[0], LISTED[2]]
+    assert sieve.rejects == (
+        Reject("category", 4, "name is missing"),
+        Reject("category", 1, "its id is that of an earlier one"),
+    )
 
 
-@pytest.mark.parametrize("value", [None, []], ids=["null", "empty list"])
-def test_a_field_without_content_is_reported(value: object) -> None:
-    check_fields({"id": 0, "bbox": [0]}, ("id", "bbox"), FILE)
-    with pytest.raises(DataError, match=r"set\.json: annotation 0 has no 'bbox'"):
-        check_fields({"id": 0, "bbox": value}, ("id", "bbox"), FILE)
+def test_a_category_without_a_name_is_an_error_where_that_is_asked() -> None:
+    with pytest.raises(DataError, match=r"set\.json: category 4: name is missing"):
+        read_categories({"categories": [{"id": 4}]}, FILE, Sieve(FILE, strict=True))
 
 
-def test_a_reference_to_something_unlisted_is_reported() -> None:
-    check_reference({"id": 5, "image_id": 2}, "image_id", {1, 2}, FILE)
-    with pytest.raises(DataError, match=r"set\.json: image 5 has video_id 3, which the file does"):
-        check_reference({"id": 5, "video_id": 3}, "video_id", {1, 2}, FILE, "image")
-
-
-def test_a_mask_is_read_and_a_wrong_one_is_named() -> None:
-    square = to_mask([[1, 1, 3, 1, 3, 3, 1, 3]], (4, 6), "annotation 7")
-    assert rle.to_box(square) == [1, 1, 2, 2]
-    for wrong in (None, [], [3, 4], [[1, 1]], {"size": [4, 5], "counts": [20]}):
-        with pytest.raises(DataError, match=r"annotation 7: segmentation: "):
-            to_mask(wrong, (4, 6), "annotation 7")
+def test_a_file_without_any_category_is_refused() -> None:
+    with pytest.raises(DataError, match=r"set\.json: 'categories' has none that can be used"):
+        read_categories({"categories": [{"id": 4}]}, FILE, Sieve(FILE, strict=False))

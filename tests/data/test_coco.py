@@ -138,10 +138,11 @@ def test_what_is_below_one_pixel_is_measured_but_not_trained_on(
 ) -> None:
     def change(content: dict[str, Any]) -> None:
         content["annotations"][0]["bbox"][2] = 0.5
-        content["annotations"][1]["area"] = 0
+        content["annotations"][1]["bbox"][:2] = [95.5, 3]
 
     images = changed(shapes, tmp_path, change)
     assert "2 objects below one pixel are not learned" in caplog.text
+    assert images.rejects == ()
     assert images[FOUR_OBJECTS][0].targets.ids.tolist() == [3, 4]
     truth = images.ground_truth()["annotations"]
     assert [a["id"] for a in truth] == [
@@ -154,7 +155,11 @@ def test_boxes_end_at_the_borders_of_the_picture(shapes: Path, tmp_path: Path) -
         content["annotations"][0]["bbox"] = [-5, -3, 200, 20]
         content["annotations"][1]["bbox"] = [97, 3, 10, 10]  # wholly outside
 
-    targets = changed(shapes, tmp_path, change)[FOUR_OBJECTS][0].targets
+    images = changed(shapes, tmp_path, change)
+    assert [str(reject) for reject in images.rejects] == [
+        "annotation 2: bbox is [97, 3, 10, 10], outside the picture of 96 x 64"
+    ]
+    targets = images[FOUR_OBJECTS][0].targets
     assert targets.ids.tolist() == [1, 3, 4]
     assert targets.boxes[0].tolist() == [0, 0, 96, 17]
 
@@ -183,46 +188,124 @@ def test_an_image_with_nothing_but_a_crowd_has_no_objects(shapes: Path, tmp_path
     assert 0 not in images.trainable(min_side=1, keep_empty=False)
 
 
+def refused(
+    shapes: Path, folder: Path, change: Callable[[dict[str, Any]], object]
+) -> tuple[str, CocoImages]:
+    """What a strict reading says of a change, and the set that is read otherwise."""
+    with pytest.raises(DataError) as error:
+        changed(shapes, folder, change, strict=True)
+    images = changed(shapes, folder, change)
+    assert f"instances.json: {images.rejects[0]}" in str(error.value)
+    return str(error.value), images
+
+
 @pytest.mark.parametrize(
-    ("key", "value"), [("category_id", 2), ("image_id", 99), ("image_id", None)], ids=str
+    ("key", "value"), [("category_id", 2), ("image_id", 99), ("image_id", [])], ids=str
 )
 def test_a_reference_that_leads_nowhere_is_named(
     shapes: Path, tmp_path: Path, key: str, value: Any
 ) -> None:
-    with pytest.raises(DataError, match=rf"instances\.json: annotation 5 has {key} {value}, "):
-        changed(shapes, tmp_path, lambda content: content["annotations"][4].update({key: value}))
+    message, images = refused(
+        shapes, tmp_path, lambda content: content["annotations"][4].update({key: value})
+    )
+    assert message.endswith(
+        f"instances.json: annotation 5: {key} is {value}, which the file lacks or which is left out"
+    )
+    assert [(reject.kind, reject.id) for reject in images.rejects] == [("annotation", 5)]
+    assert 5 not in {a["id"] for a in images.ground_truth()["annotations"]}
 
 
 @pytest.mark.parametrize(
     ("part", "key", "name"),
     [
-        ("annotations", "bbox", "annotation 1"),
-        ("images", "height", "image 1"),
-        ("images", "file_name", "image 1"),
-        ("categories", "name", "category 1"),
+        ("annotations", "bbox", "annotation 1: bbox"),
+        ("annotations", "area", "annotation 1: area"),
+        ("annotations", "image_id", "annotation 1: image_id"),
+        ("annotations", "segmentation", "annotation 1: segmentation"),
+        ("images", "height", "image 1: height"),
+        ("images", "file_name", "image 1: file_name"),
+        ("categories", "name", "category 1: name"),
     ],
-    ids=["box", "height", "file name", "category name"],
+    ids=lambda value: value if " " in value else "",
 )
 def test_what_an_entry_lacks_is_named(
     shapes: Path, tmp_path: Path, part: str, key: str, name: str
 ) -> None:
-    with pytest.raises(DataError, match=rf"instances\.json: {name} has no {key}"):
-        changed(shapes, tmp_path, lambda content: content[part][0].pop(key))
+    message, _ = refused(shapes, tmp_path, lambda content: content[part][0].pop(key))
+    assert message.endswith(f"instances.json: {name} is missing")
 
 
 @pytest.mark.parametrize(
     "segmentation",
-    [None, [], [[1, 2, 3, 4]], {"size": [3, 3], "counts": [9]}, {"counts": "x"}, "x"],
-    ids=["missing", "no polygon", "a line", "another size", "no size", "text"],
+    [[], [[1, 2, 3, 4]], {"size": [3, 3], "counts": [9]}, {"counts": "x"}, "x"],
+    ids=["no polygon", "a line", "another size", "no size", "text"],
 )
 def test_a_mask_that_is_none_is_named(shapes: Path, tmp_path: Path, segmentation: Any) -> None:
-    images = changed(
+    message, images = refused(
         shapes,
         tmp_path,
         lambda content: content["annotations"][0].update(segmentation=segmentation),
     )
-    with pytest.raises(DataError, match="annotation 1: segmentation: "):
-        images[FOUR_OBJECTS]
+    assert "annotation 1: segmentation: " in message
+    assert images[FOUR_OBJECTS][0].targets.ids.tolist() == [2, 3, 4]
+
+
+def test_annotations_of_an_image_that_is_left_out_go_with_it(shapes: Path, tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["images"][FOUR_OBJECTS]["file_name"] = "../000000000001.jpg"
+
+    images = changed(shapes, tmp_path, change)
+    assert [(reject.kind, reject.id) for reject in images.rejects] == [
+        ("image", 1),
+        *(("annotation", number) for number in (1, 2, 3, 4)),
+    ]
+    assert len(images) == 7
+    truth = images.ground_truth()
+    assert 1 not in {image["id"] for image in truth["images"]}
+    assert 1 not in {annotation["image_id"] for annotation in truth["annotations"]}
+
+
+def test_of_two_entries_with_one_id_the_first_stays(shapes: Path, tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["annotations"].append(content["annotations"][0] | {"category_id": 7})
+
+    images = changed(shapes, tmp_path, change)
+    assert [(reject.kind, reject.id) for reject in images.rejects] == [("annotation", 1)]
+    plain = open_set(shapes)[FOUR_OBJECTS][0].targets
+    assert images[FOUR_OBJECTS][0].targets.labels.tolist() == plain.labels.tolist()
+
+
+def test_ids_may_be_long(shapes: Path, tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["annotations"][0]["id"] = 2**40
+
+    images = changed(shapes, tmp_path, change)
+    assert images.rejects == ()
+    assert images[FOUR_OBJECTS][0].targets.ids.tolist() == [2**40, 2, 3, 4]
+
+
+def test_regions_that_are_no_boxes_are_named_where_regions_are_asked_for(
+    shapes: Path, tmp_path: Path
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["images"][EMPTY]["unlabelled"] = [[1, 0.5, 10.0, 20.0, 30.0]]
+
+    assert changed(shapes, tmp_path, change).rejects == ()
+    (reject,) = changed(shapes, tmp_path, change, ignore_regions=True).rejects
+    assert (reject.kind, reject.id) == ("image", 3)
+    assert "expected boxes of 6 numbers" in reject.reason
+
+
+def test_the_truth_says_of_every_annotation_whether_it_is_a_crowd(
+    shapes: Path, tmp_path: Path
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["annotations"][0].pop("iscrowd")
+        content["annotations"][1]["iscrowd"] = None
+        content["annotations"][2]["iscrowd"] = True
+
+    truth = changed(shapes, tmp_path, change).ground_truth()
+    assert [a["iscrowd"] for a in truth["annotations"][:4]] == [0, 0, 1, 0]
 
 
 def test_a_missing_picture_is_named(shapes: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Annotations of videos in the official format and in CocoVID form."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,17 @@ def coco_vid(*seen: dict[str, Any], frames: int = 2) -> dict[str, Any]:
 def read(folder: Path, content: dict[str, Any], *names: str) -> tuple[AnnotatedVideo, ...]:
     path = folder / "a.json"
     path.write_text(json.dumps(content))
-    return read_videos(path, names)[1]
+    return read_videos(path, names).videos
+
+
+def refused(folder: Path, content: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
+    """What a strict reading says, and the kinds and ids of all that is left out otherwise."""
+    path = folder / "a.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError) as error:
+        read_videos(path, strict=True)
+    rejects = read_videos(path).rejects
+    return str(error.value), [(reject.kind, reject.id) for reject in rejects]
 
 
 def mask_of(value: Any) -> torch.Tensor:
@@ -125,19 +136,26 @@ def test_annotations_of_one_instance_become_one_object(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
     [
-        ("annotation", {"video_id": 8}, r"annotation 3 has video_id 8, which the file does not"),
-        ("annotation", {"category_id": 4}, r"annotation 3 has category_id 4, which"),
-        ("annotation", {"segmentations": [POLYGON]}, r"3 has 1 segmentations, but its video 9 has"),
+        ("annotation", {"video_id": 8}, r"annotation 3: video_id is 8, which the file lacks"),
+        ("annotation", {"category_id": 4}, r"annotation 3: category_id is 4, which"),
+        ("annotation", {"segmentations": [POLYGON]}, r"3: segmentations is a list of 1, but .* 2"),
+        ("annotation", {"areas": [4, None, None]}, r"annotation 3: areas is a list of 3, but .* 2"),
+        ("annotation", {"areas": [-4, None]}, r"annotation 3: area in frame 0 is -4, expected"),
+        ("annotation", {"bboxes": [None]}, r"annotation 3: bboxes is a list of 1, but .* 2 frames"),
+        ("annotation", {"segmentations": None}, r"annotation 3: segmentations is missing"),
+        ("annotation", {"segmentations": [None, {"size": [6, 4], "counts": [24]}]}, r"3: frame 1:"),
         (
             "annotation",
-            {"areas": [4, None, None]},
-            r"annotation 3 has 3 areas, but its video 9 has",
+            {"segmentations": [[[1, 1]], None]},
+            r"annotation 3: frame 0: expected poly",
         ),
-        ("annotation", {"segmentations": None}, r"annotation 3 has no 'segmentations'"),
-        ("annotation", {"segmentations": [None, {"size": [6, 4], "counts": [24]}]}, r"3, frame 1:"),
-        ("annotation", {"segmentations": [[[1, 1]], None]}, r"annotation 3, frame 0: segmentation"),
-        ("video", {"file_names": []}, r"video 9 has no 'file_names'"),
-        ("video", {"height": None}, r"video 9 has no 'height'"),
+        ("annotation", {"segmentations": [EMPTY, None]}, r"annotation 3: its masks have no pixel"),
+        ("annotation", {"iscrowd": "no"}, r"annotation 3: iscrowd is 'no', expected 0 or 1"),
+        ("annotation", {"id": "3"}, r"annotation '3': id of entry 0 of the list is '3', expected"),
+        ("video", {"file_names": []}, r"video 9: file_names is \[\], expected a list"),
+        ("video", {"file_names": ["v/0.jpg", "/1.jpg"]}, r"video 9: file name is '/1.jpg', expec"),
+        ("video", {"height": None}, r"video 9: height is missing"),
+        ("video", {"width": 2**30}, r"video 9: size is 1073741824 x 4, expected at most"),
     ],
 )
 def test_what_does_not_fit_the_official_format_is_named(
@@ -145,51 +163,83 @@ def test_what_does_not_fit_the_official_format_is_named(
 ) -> None:
     content = official(POLYGON, None)
     content[f"{kind}s"][0] |= fields
-    with pytest.raises(DataError, match=rf"a\.json: .*{message}"):
-        read(tmp_path, content)
+    said, rejects = refused(tmp_path, content)
+    assert re.search(rf"a\.json: .*{message}", said)
+    # What is said of a video that is left out is left out, too.
+    left_out = {"annotation": [("annotation", fields.get("id", 3))]}
+    assert rejects == left_out.get(kind, [("video", 9), ("annotation", 3)])
 
 
-def test_two_annotations_of_one_id_are_refused(tmp_path: Path) -> None:
+def test_an_object_that_is_seen_in_no_frame_is_kept(tmp_path: Path) -> None:
+    (video,) = read(tmp_path, official(None, None))
+    assert video.objects[0].masks == (None, None)
+
+
+def test_of_two_annotations_of_one_id_the_first_stays(tmp_path: Path) -> None:
     content = official(POLYGON)
-    content["annotations"] *= 2
-    with pytest.raises(DataError, match=r"a\.json: two annotations have the id 3"):
-        read(tmp_path, content)
+    content["annotations"].append(content["annotations"][0] | {"category_id": 2})
+    said, rejects = refused(tmp_path, content)
+    assert said.endswith("a.json: annotation 3: its id is that of an earlier one")
+    assert rejects == [("annotation", 3)]
+    assert [thing.label for thing in read(tmp_path, content)[0].objects] == [1]
+
+
+def test_ids_of_objects_are_unique_in_their_video(tmp_path: Path) -> None:
+    content = official(POLYGON)
+    content["videos"].append(content["videos"][0] | {"id": 10})
+    content["annotations"].append(content["annotations"][0] | {"video_id": 10})
+    assert [[thing.id for thing in video.objects] for video in read(tmp_path, content)] == [[3]] * 2
 
 
 @pytest.mark.parametrize(
-    ("seen", "message"),
+    ("seen", "message", "rejects"),
     [
-        ([{"image_id": 10}], r"annotation 0 has no 'instance_id'"),
-        ([{"image_id": 13, "instance_id": 1}], r"annotation 0 has image_id 13, which"),
-        ([{"image_id": 10, "instance_id": 1}] * 2, r"0 and 1 are of the same instance in the same"),
+        ([{"image_id": 10}], r"annotation 0: instance_id is missing", [0]),
+        ([{"image_id": 13, "instance_id": 1}], r"annotation 0: image_id is 13, which", [0]),
+        (
+            [{"image_id": 10, "instance_id": 1}] * 2,
+            r"annotation 1: instance 1 has an earlier annotation in image 10",
+            [1],
+        ),
         (
             [{"image_id": 10 + i, "instance_id": 1, "category_id": 5 - 3 * i} for i in (0, 1)],
-            r"instance 1 has several categories",
+            r"annotation 1: category_id is 2, but 5 before for instance 1",
+            [1],
+        ),
+        (
+            [{"image_id": 10, "instance_id": 1, "segmentation": EMPTY}],
+            r"annotation 0: its mask has no pixel",
+            [0],
         ),
     ],
-    ids=["no instance", "unknown image", "twice", "two categories"],
+    ids=["no instance", "unknown image", "twice", "two categories", "no pixel"],
 )
 def test_what_does_not_fit_coco_vid_is_named(
-    tmp_path: Path, seen: list[dict[str, Any]], message: str
+    tmp_path: Path, seen: list[dict[str, Any]], message: str, rejects: list[int]
 ) -> None:
-    with pytest.raises(DataError, match=message):
-        read(tmp_path, coco_vid(*seen))
+    said, found = refused(tmp_path, coco_vid(*seen))
+    assert re.search(message, said)
+    assert found == [("annotation", number) for number in rejects]
 
 
 def test_images_of_a_video_must_exist_and_have_one_size(tmp_path: Path) -> None:
-    content = coco_vid()
+    content = coco_vid({"image_id": 10, "instance_id": 1})
     content["images"][0]["width"] = 7
-    with pytest.raises(DataError, match=r"video 9 has 2 images of 2 sizes"):
-        read(tmp_path, content)
-    with pytest.raises(DataError, match=r"video 9 has 0 images of 0 sizes"):
-        read(tmp_path, coco_vid(frames=0))
-    with pytest.raises(DataError, match=r"image 10 has video_id 9, which"):
-        read(tmp_path, coco_vid(frames=1) | {"videos": []})
+    said, rejects = refused(tmp_path, content)
+    assert "video 9: has 2 images of 2 sizes" in said
+    assert rejects == [("video", 9), ("annotation", 0)]
+    assert read(tmp_path, content) == ()
+    said, rejects = refused(tmp_path, coco_vid(frames=0))
+    assert "video 9: has 0 images of 0 sizes" in said
+    said, rejects = refused(tmp_path, coco_vid(frames=1) | {"videos": []})
+    assert "image 10: video_id is 9, which" in said
+    assert rejects == [("image", 10)]
 
 
 def test_a_real_file_in_coco_vid_form_is_read(shared_data: Path) -> None:
-    categories, (video,) = read_videos(shared_data / "data" / "ytvis_sample" / "ann.json")
+    known = read_videos(shared_data / "data" / "ytvis_sample" / "ann.json", strict=True)
+    (video,) = known.videos
     (thing,) = video.objects
-    assert categories.names == ("sedan",)
+    assert known.categories.names == ("sedan",)
     assert video.file_names == ("0043f083b5/00000.jpg",)
     assert rle.to_box(thing.masks[0]) == [1174, 335, 104, 79]  # the box that the file states
