@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qivis.config.schema import ClipConfig, DataConfig, SourceConfig
-from qivis.data.clip_sources import ClipSource, MovedClips, StillClips, VideoClips
+from qivis.data.cityscapes import CityscapesImages
+from qivis.data.clip_sources import ClipSource, ImageSet, MovedClips, StillClips, VideoClips
 from qivis.data.coco import CocoImages
 from qivis.data.pseudo_clips import label_map
 from qivis.data.vis_categories import (
@@ -62,25 +63,40 @@ def training_sources(
 
 
 def validation_images(config: DataConfig, root: Path) -> CocoImages:
-    """The set of images to measure on.
+    """The set of images in COCO format to measure on.
 
     Raises:
-        DataError: if it cannot be read, or is one of videos.
+        DataError: if it cannot be read, or is of another kind.
     """
-    if config.val.kind != "images":
-        raise DataError(f"{root / config.val.annotations}: data.val holds videos, not images")
-    return _images(config.val, config, root)
+    _check_kind(config, "images", root)
+    return _coco(config.val, config, root)
+
+
+def validation_cityscapes(config: DataConfig, root: Path) -> CityscapesImages:
+    """The part of Cityscapes to measure on.
+
+    Raises:
+        DataError: if it cannot be read, or is of another kind.
+    """
+    _check_kind(config, "cityscapes", root)
+    return _cityscapes(config.val, config, root)
 
 
 def validation_videos(config: DataConfig, root: Path) -> YouTubeVis:
     """The set of videos to measure on.
 
     Raises:
-        DataError: if it cannot be read, or is one of images.
+        DataError: if it cannot be read, or is of another kind.
     """
-    if config.val.kind != "videos":
-        raise DataError(f"{root / config.val.annotations}: data.val holds images, not videos")
+    _check_kind(config, "videos", root)
     return _videos(config.val, config, root)
+
+
+def _check_kind(config: DataConfig, expected: str, root: Path) -> None:
+    if config.val.kind != expected:
+        raise DataError(
+            f"{root / config.val.annotations}: data.val holds {config.val.kind}, not {expected}"
+        )
 
 
 def _training_source(
@@ -108,11 +124,29 @@ def _training_source(
     return categories, MovedClips(stills, clip.length, labels)
 
 
-def _images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
+def _images(source: SourceConfig, config: DataConfig, root: Path) -> ImageSet:
+    read = _cityscapes if source.kind == "cityscapes" else _coco
+    return read(source, config, root)
+
+
+def _coco(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
     return CocoImages(
         root / source.images,
         root / source.annotations,
         class_names=config.class_names if source.coco_classes == "as they are" else (),
+        ignore_regions=config.ignore_regions,
+    )
+
+
+def _cityscapes(source: SourceConfig, config: DataConfig, root: Path) -> CityscapesImages:
+    if source.coco_classes != "as they are":
+        raise DataError(
+            f"{root / source.annotations}: coco_classes is of COCO pictures, not of Cityscapes"
+        )
+    return CityscapesImages(
+        root / source.images,
+        root / source.annotations,
+        class_names=config.class_names,
         ignore_regions=config.ignore_regions,
     )
 
