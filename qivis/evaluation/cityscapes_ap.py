@@ -64,6 +64,8 @@ def evaluate_cityscapes(
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
+            for path in found:  # the script opens pictures before it finds fault with a list
+                script.readPredInfo(str(path), args)
             instances = script.instances2dict([str(path) for path in truths])
             matches = script.matchGtWithPreds(
                 [str(path) for path in found], [str(path) for path in truths], instances, args
@@ -71,7 +73,9 @@ def evaluate_cityscapes(
     except SystemExit as error:  # it ends the process where something is wrong
         raise DataError(f"{results}: {said.getvalue().strip()}") from error
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{results}: cannot be evaluated ({error!r})") from error
+        raise DataError(
+            f"{results}: cannot be evaluated ({type(error).__name__}: {error})"
+        ) from error
     return _averages(script, _precisions(script, matches, args), args)
 
 
