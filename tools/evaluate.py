@@ -1,12 +1,14 @@
 """How good weights are on a config's validation set.
 
-Images: box and mask AP by the official COCO protocol. Videos: the 12 official figures of
-YouTube-VIS, a bootstrap interval of AP, HOTA, IDF1 and ID switches.
+Images: box and mask AP by the official COCO protocol; of Cityscapes, AP and AP50 by its scripts.
+Videos: the 12 official figures of YouTube-VIS, a bootstrap interval of AP, HOTA, IDF1 and ID
+switches.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +18,28 @@ if TYPE_CHECKING:
     from qivis.config import ExperimentConfig
     from qivis.inference.predictor import Precision
 
+Measure = Callable[..., tuple[str, Mapping[str, float]]]
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; returns the exit code."""
     args = parse_args(argv)
     from qivis.config import load_config
     from qivis.engine.evaluate import write_metrics
-    from qivis.errors import QivisError
+    from qivis.errors import ConfigError, QivisError
 
     try:
         config = load_config(args.config, args.set)
         root = args.data_root or Path(config.data.root)
-        measure = {"images": measure_images, "videos": measure_videos}[config.data.val.kind]
-        table, metrics = measure(args.weights, config, root, args.device, args.optimized)
+        kind = config.data.val.kind
+        if args.out and kind != "cityscapes":
+            raise ConfigError(f"--out: result files are of Cityscapes; data.val holds {kind}")
+        measures: Mapping[str, Measure] = {
+            "images": measure_images,
+            "videos": measure_videos,
+            "cityscapes": partial(measure_cityscapes, out=args.out),
+        }
+        table, metrics = measures[kind](args.weights, config, root, args.device, args.optimized)
         print(table)
         if args.metrics:
             write_metrics(args.metrics, metrics)
@@ -52,6 +63,21 @@ def measure_images(
     return as_table(measured), as_metrics(measured)
 
 
+def measure_cityscapes(
+    weights: str,
+    config: "ExperimentConfig",
+    root: Path,
+    device: str,
+    precision: "Precision | None",
+    out: Path | None,
+) -> tuple[str, Mapping[str, float]]:
+    """The figures on Cityscapes, to read and by name."""
+    from qivis.engine.evaluate_cityscapes import as_metrics, as_table, evaluate_street_weights
+
+    measured = evaluate_street_weights(weights, config, root, device, precision, out)
+    return as_table(measured), as_metrics(measured)
+
+
 def measure_videos(
     weights: str,
     config: "ExperimentConfig",
@@ -72,8 +98,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "config",
         type=Path,
-        help="YAML file, such as configs/image/nano_coco.yaml; data.val.kind says whether images "
-        "or videos are measured on, and for videos `tracking` how detections become tracks",
+        help="YAML file, such as configs/image/nano_coco.yaml; data.val.kind says whether images, "
+        "Cityscapes or videos are measured on, and for videos `tracking` how detections become "
+        "tracks",
     )
     parser.add_argument(
         "--weights",
@@ -85,6 +112,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-root", type=Path, help="folder of the data set (default: config's)")
     parser.add_argument(
         "--metrics", type=Path, metavar="FILE.json", help="write the figures there, in percent"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="a new folder for the result files of Cityscapes, as its server takes them",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="a.b=value", help="override a setting"

@@ -8,12 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from qivis.config.schema import DataConfig, SourceConfig
+from qivis.data.cityscapes import IDS_OF_A_CLASS
 from qivis.data.coco import CocoImages
+from qivis.data.images import read_values
 from qivis.data.pseudo_clips import relabel
 from qivis.data.rejects import Reject
-from qivis.data.sources import mapped_classes, open_images, open_videos
+from qivis.data.sources import mapped_classes, open_cityscapes, open_coco, open_videos
 from qivis.structures import Sample
+from qivis.structures.cityscapes import CITYSCAPES
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def read_contents(origin: NamedSet, config: DataConfig, root: Path) -> Contents:
 
 
 def _of_images(origin: NamedSet, config: DataConfig, root: Path) -> Contents:
-    dataset = open_images(origin.source, config, root)
+    dataset = open_coco(origin.source, config, root)
     truth = dataset.ground_truth()
     categories, labels = mapped_classes(origin.source, dataset.categories)
     positions = {image["id"]: index for index, image in enumerate(truth["images"])}
@@ -191,7 +196,47 @@ def _of_videos(origin: NamedSet, config: DataConfig, root: Path) -> Contents:
     )
 
 
+def _of_cityscapes(origin: NamedSet, config: DataConfig, root: Path) -> Contents:
+    dataset = open_cityscapes(origin.source, config, root)
+    labels = {category.id: label for label, category in enumerate(dataset.categories)}
+    names = {category.id: category.name for category in CITYSCAPES}
+    boxes, others, crowds = list[Box](), Counter[str](), 0
+    for index in range(len(dataset)):
+        areas = np.bincount(read_values(dataset.annotation(index)).ravel())
+        for value in np.flatnonzero(areas).tolist():
+            category_id = value // IDS_OF_A_CLASS
+            crowds += value in labels
+            if category_id in labels:
+                boxes.append(Box(index, labels[category_id], float(areas[value])))
+            elif category_id in names:
+                others[names[category_id]] += 1
+    seen = Counter(box.picture for box in boxes)
+    return Contents(
+        origin=origin,
+        videos=0,
+        pictures=[
+            Picture(
+                name=f"image {dataset.image_id(index)}",
+                path=dataset.picture(index),
+                size=dataset.size(index),
+                scene=index,
+                num_objects=seen[index],
+            )
+            for index in range(len(dataset))
+        ],
+        boxes=boxes,
+        class_names=dataset.categories.names,
+        annotations=len(boxes) + crowds,
+        crowds=crowds,
+        slivers=0,
+        other_classes=others,
+        rejects=dataset.rejects,
+        sample=lambda index: dataset[index][0],
+    )
+
+
 _READERS: Mapping[str, Callable[[NamedSet, DataConfig, Path], Contents]] = {
     "images": _of_images,
     "videos": _of_videos,
+    "cityscapes": _of_cityscapes,
 }

@@ -14,12 +14,13 @@ from qivis.errors import DataError
 class Layout:
     """Where the parts of a data set are; `*` stands for a part's name, such as `train2017`."""
 
-    kind: Literal["images", "videos"]
+    kind: Literal["images", "videos", "cityscapes"]
     annotations: str
     images: str
 
 
 LAYOUTS = (
+    Layout("cityscapes", "gtFine/*", "leftImg8bit/*"),
     Layout("images", "annotations/instances_*.json", "*"),  # COCO
     Layout("videos", "*/instances.json", "*/JPEGImages"),  # YouTube-VIS 2021 and 2022
     Layout("videos", "annotations_*.json", "*"),  # OVIS

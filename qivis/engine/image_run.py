@@ -1,15 +1,18 @@
 """A training on images, put together from a config."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from qivis.config import load_config
+from qivis.config import DataConfig, load_config
 from qivis.data.loader import TrainingClips
-from qivis.data.sources import training_sources, validation_images
+from qivis.data.sources import training_sources, validation_cityscapes, validation_images
 from qivis.engine.evaluate import as_metrics, evaluate_images, protocol_predictor
+from qivis.engine.evaluate_cityscapes import as_metrics as street_metrics
+from qivis.engine.evaluate_cityscapes import evaluate_streets
 from qivis.engine.fit import Run
 from qivis.engine.start import starting_model
-from qivis.inference.predictor import pick_device
+from qivis.evaluation.cityscapes_ap import require_cityscapesscripts
+from qivis.inference.predictor import Predictor, pick_device
 from qivis.models.queryinst import QueryInst
 from qivis.models.training import ImageTraining
 from qivis.models.weights import WeightsHeader
@@ -39,12 +42,12 @@ def build_image_run(
     target = pick_device(device)
     root = data_root or Path(config.data.root)
     categories, sources = training_sources(config.data, None, root)
-    validation = validation_images(config.data, root)
+    measure = _measure(config.data, root)
     model = starting_model(config.model, categories, start, config.optim.seed)
     header = WeightsHeader(config.model, config.input, config.tracking, categories, False)
 
     def evaluate(network: QueryInst) -> Mapping[str, float]:
-        return as_metrics(evaluate_images(protocol_predictor(network, header), validation))
+        return measure(protocol_predictor(network, header))
 
     return Run(
         config=config,
@@ -56,3 +59,13 @@ def build_image_run(
         folder=folder or Path("runs") / config_path.stem,
         device=target,
     )
+
+
+def _measure(config: DataConfig, root: Path) -> Callable[[Predictor], Mapping[str, float]]:
+    """What measures a predictor on the validation set, which is opened at once."""
+    if config.val.kind == "cityscapes":
+        require_cityscapesscripts()
+        streets = validation_cityscapes(config, root)
+        return lambda predictor: street_metrics(evaluate_streets(predictor, streets))
+    images = validation_images(config, root)
+    return lambda predictor: as_metrics(evaluate_images(predictor, images))
