@@ -38,8 +38,7 @@ def check_sets(sets: Sequence[Contents], config: DataConfig) -> DataCheck:
     for contents in sets:
         name = contents.origin.name
         faults += [
-            Fault(f"rejected {reject.kind}", f"{name}: {reject.kind} {reject.id}: {reject.reason}")
-            for reject in contents.rejects
+            Fault(f"rejected {reject.kind}", f"{name}: {reject}") for reject in contents.rejects
         ]
     looks = _look_at_all([picture for contents in sets for picture in contents.pictures])
     for (contents, picture), look in zip(_listed(sets), looks, strict=True):
