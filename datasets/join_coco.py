@@ -27,12 +27,19 @@ def join(sets: Sequence[tuple[Path, Path]], folder: Path) -> dict[str, Any]:
         folder: that the paths of the pictures are to be relative to.
 
     Raises:
-        DataError: if an annotation file cannot be read.
+        DataError: if an annotation file cannot be read, or pictures are not below the folder: file
+            names in annotations may not lead out of it.
     """
     joined: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": []}
     numbers: dict[str, int] = {}  # of categories, by their names
     for pictures, path in sets:
         content = _read(path)
+        below = Path(os.path.relpath(pictures, folder))
+        if ".." in below.parts:
+            raise DataError(
+                f"{pictures}: not below {folder}, the folder of the joined file; write that to a "
+                "folder that all pictures are below"
+            )
         for category in content["categories"]:
             if category["name"] not in numbers:
                 numbers[category["name"]] = len(numbers) + 1
@@ -41,7 +48,7 @@ def join(sets: Sequence[tuple[Path, Path]], folder: Path) -> dict[str, Any]:
         ids: dict[Any, int] = {}  # of pictures
         for image in content["images"]:
             ids[image["id"]] = len(joined["images"]) + 1
-            name = Path(os.path.relpath(pictures / image["file_name"], folder)).as_posix()
+            name = (below / image["file_name"]).as_posix()
             joined["images"].append({**image, "id": ids[image["id"]], "file_name": name})
         for annotation in content["annotations"]:
             changed = {

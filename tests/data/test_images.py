@@ -1,5 +1,9 @@
 """Pictures as they lie on disks: turned, grey, four-coloured, transparent, broken."""
 
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +112,39 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path, content: bytes) -> N
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.jpg: cannot be read \(No such file or directory\)"):
         read_image(tmp_path / "gone.jpg")
+
+
+def unpacks_to(width: int, height: int) -> bytes:
+    """A PNG of a hundred bytes that says to be of this size."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(100))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def test_a_picture_of_more_pixels_than_anyone_needs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(unpacks_to(40_000, 40_000))
+    with pytest.raises(DataError, match=r"a\.png: cannot be decoded .* up to 268435456 pixels"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_process_of_its_own_refuses_what_opencv_would_take(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(unpacks_to(20_000, 20_000))  # OpenCV's limit is 2^30
+    code = "import sys, pathlib; from qivis.data.images import read_image as read; "
+    code += "read(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.png")], capture_output=True, text=True
+    )
+    assert "DataError" in done.stderr
+    assert "cannot be decoded" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "\ud800.jpg", "a" * 5000], ids=["NUL", "half", "long"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_image(tmp_path / name)

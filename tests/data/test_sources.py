@@ -72,6 +72,26 @@ def test_coco_pictures_take_the_classes_of_the_videos(shapes: Path, tmp_path: Pa
     assert found == {"person", "bear"}
 
 
+def test_strictness_reaches_every_set(shapes: Path, tmp_path: Path) -> None:
+    sources = []
+    for source in (TRAIN, VIDEOS):
+        content = json.loads((shapes / source.annotations).read_text())
+        content["annotations"][0]["category_id"] = 99
+        path = tmp_path / f"{source.kind}.json"
+        path.write_text(json.dumps(content))
+        sources.append(replace(source, annotations=str(path)))
+    images, videos = sources
+    config = replace(CONFIG, train=(images, videos), val=images)
+    count(config, shapes, ClipConfig())
+    message = r"\.json: annotation 1: category_id is 99, which the file lacks"
+    with pytest.raises(DataError, match=r"images" + message):
+        count(replace(config, strict=True), shapes, ClipConfig())
+    with pytest.raises(DataError, match=r"images" + message):
+        validation_images(replace(config, strict=True), shapes)
+    with pytest.raises(DataError, match=r"videos" + message):
+        validation_videos(replace(config, val=videos, strict=True), shapes)
+
+
 def test_sets_with_other_classes_are_refused(shapes: Path, tmp_path: Path) -> None:
     content = json.loads((shapes / VAL.annotations).read_text())
     content["categories"][0]["name"] = "disc"

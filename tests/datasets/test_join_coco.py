@@ -10,7 +10,8 @@ from qivis.data.coco import CocoImages
 @pytest.fixture
 def halves(shapes, tmp_path):
     """The moving shapes, and again with other ids and one class under another number."""
-    pictures = shapes / "train2017"
+    pictures = tmp_path / "train2017"
+    pictures.symlink_to(shapes / "train2017")
     path = shapes / "annotations" / "instances_train2017.json"
     content = json.loads(path.read_text())
     numbers = {category["id"]: category["id"] + 50 for category in content["categories"]}
@@ -25,8 +26,8 @@ def halves(shapes, tmp_path):
 
 def test_a_joined_set_has_the_pictures_and_objects_of_all(halves, tmp_path, capsys):
     sets = [str(part) for half in halves for part in ("--set", *half)]
-    main([str(tmp_path / "joined" / "all.json"), *sets])
-    joined = CocoImages(tmp_path / "joined", tmp_path / "joined" / "all.json")
+    main([str(tmp_path / "all.json"), *sets])
+    joined = CocoImages(tmp_path, tmp_path / "all.json", strict=True)
     single = CocoImages(*halves[0])
     assert len(joined) == 2 * len(single)
     assert [category.name for category in joined.categories] == [
@@ -39,6 +40,14 @@ def test_a_joined_set_has_the_pictures_and_objects_of_all(halves, tmp_path, caps
         assert torch.equal(mine.targets.labels, its.targets.labels)
         assert torch.equal(mine.targets.masks, its.targets.masks)
     assert f"{len(joined)} pictures" in capsys.readouterr().out
+
+
+def test_pictures_lie_below_the_joined_file(halves, tmp_path, capsys):
+    sets = [str(part) for half in halves for part in ("--set", *half)]
+    with pytest.raises(SystemExit) as stop:
+        main([str(tmp_path / "joined" / "all.json"), *sets])
+    assert stop.value.code == 2
+    assert f"train2017: not below {tmp_path / 'joined'}, the folder of" in capsys.readouterr().err
 
 
 def test_a_file_of_another_format_is_named(tmp_path, capsys):

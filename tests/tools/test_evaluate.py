@@ -78,6 +78,20 @@ def test_what_is_missing_is_one_line_and_exit_code_2(
     assert message in refusal(evaluate, *arguments)
 
 
+def test_strict_stops_at_the_first_entry_that_cannot_be_used(
+    shapes: Path, tiny_weights: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    content = json.loads((shapes / "annotations" / "instances_val2017.json").read_text())
+    content["annotations"][0]["segmentation"] = [[1, 2, 3, 4]]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    val = f"data.val={{images: val2017, annotations: {tmp_path / 'a.json'}}}"
+    known = (CONFIG, "--weights", tiny_weights, "--data-root", shapes, "--device", "cpu")
+    line = refusal(evaluate, *known, "--set", val, "--strict")
+    number = content["annotations"][0]["id"]
+    assert f"a.json: annotation {number}: segmentation: expected polygons of at least 3" in line
+    assert run(*known, "--set", val) == 0
+
+
 def test_weights_are_named_when_they_are_missing_or_for_other_classes(
     shapes: Path, tiny_weights: Path, refusal: Refusal
 ) -> None:

@@ -57,5 +57,20 @@ def test_a_bad_override_is_one_line(shapes: Path, refusal: Refusal) -> None:
     assert "optim.epochs" in line
 
 
+def test_strict_stops_at_the_first_entry_that_cannot_be_used(
+    shapes: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    content = json.loads((shapes / "annotations" / "instances_train2017.json").read_text())
+    content["annotations"][0]["bbox"][2] = -1
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    train = f"data.train=[{{images: train2017, annotations: {tmp_path / 'a.json'}}}]"
+    out = tmp_path / "run"
+    known = (CONFIG, "--data-root", shapes, "--out", out, "--set", train)
+    line = refusal(train_image, "--strict", *known)
+    assert line.startswith(f"train_image: {tmp_path / 'a.json'}: annotation 1: bbox is [")
+    assert not out.exists()
+    assert train_image.main([*map(str, known), "--device", "cpu", "--set", "optim.epochs=1"]) == 0
+
+
 def test_help_answers_without_importing_torch() -> None:
     assert "--resume" in help_page(TOOL)
