@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from qivis.data.images import read_image, read_image_of_size
+from qivis.data.images import read_image, read_image_of_size, read_values
 from qivis.errors import DataError
 
 RED, BLUE = (200, 60, 50), (60, 70, 200)
@@ -108,3 +108,17 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path, content: bytes) -> N
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.jpg: cannot be read \(No such file or directory\)"):
         read_image(tmp_path / "gone.jpg")
+
+
+def test_numbers_of_16_bits_are_read_as_they_are(tmp_path: Path) -> None:
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    Image.fromarray(values).save(tmp_path / "a.png")
+    read = read_values(tmp_path / "a.png")
+    assert read.dtype == np.uint16
+    assert np.array_equal(read, values)
+
+
+def test_colours_are_no_numbers(tmp_path: Path) -> None:
+    two_halves().save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png: expected one channel of 16 bits, got 3 of 8"):
+        read_values(tmp_path / "a.png")
