@@ -12,6 +12,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "datasets").glob("*.md")])
 # Made by using the project, the reader's own, or mmdetection's.
 NOT_IN_THE_TREE = (
     "datasets/coco",
+    "datasets/cityscapes",
     "datasets/shapes",
     "datasets/ytvis_20",
     "datasets/ovis",

@@ -51,7 +51,7 @@ def test_the_five_published_recipes_differ_in_these_values(
 
 
 @pytest.mark.parametrize(
-    "path", sorted(CONFIGS.glob("image/queryinst_*.yaml")), ids=lambda p: p.stem
+    "path", sorted(CONFIGS.glob("image/queryinst_*_coco.yaml")), ids=lambda p: p.stem
 )
 def test_the_five_published_recipes_agree_in_these_values(path: Path) -> None:
     config = load_config(path)
@@ -65,3 +65,16 @@ def test_the_five_published_recipes_agree_in_these_values(path: Path) -> None:
     assert (loss.focal, loss.l1, loss.giou, loss.dice) == (2.0, 5.0, 2.0, 8.0)
     assert (config.model.num_stages, config.model.width) == (6, 256)
     assert (config.data.min_side, config.data.ignore_regions) == (32, False)
+
+
+def test_cityscapes_is_trained_as_detectron2_does_with_the_lr_of_the_images_in_a_step() -> None:
+    config = load_config(CONFIGS / "image" / "queryinst_r50_cityscapes.yaml")
+    coco = load_config(CONFIGS / "image" / "queryinst_r50_100q_1x_coco.yaml")
+    optim, steps_per_epoch = config.optim, -(-2975 // config.optim.batch_size)
+    assert config.model == coco.model
+    assert optim.lr / optim.batch_size == coco.optim.lr / coco.optim.batch_size
+    assert optim.epochs * steps_per_epoch == pytest.approx(24000, rel=0.01)
+    assert optim.milestones[0] * steps_per_epoch == pytest.approx(18000, rel=0.01)
+    assert config.augment.short_sides == tuple(range(800, 1025, 32))
+    assert (config.input.short_side, config.input.long_side) == (1024, 2048)
+    assert {source.kind for source in (*config.data.train, config.data.val)} == {"cityscapes"}

@@ -120,8 +120,8 @@ def test_what_cannot_be_used_is_left_out_and_named(
     assert (reject.kind, reject.id) == ("image", FIRST)
     assert reason in reject.reason
     assert [images.image_id(index) for index in range(len(images))] == list(STREETS)[1:]
-    assert f"1 pictures left out: image {FIRST}: " in caplog.text
-    with pytest.raises(DataError, match=f"gtFine/train: image {FIRST}: "):
+    assert f"1 pictures left out: image '{FIRST}': " in caplog.text
+    with pytest.raises(DataError, match=f"gtFine/train: image '{FIRST}': "):
         streets(root, strict=True)
 
 
