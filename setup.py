@@ -27,7 +27,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["qivis", "qivis.*"]),
-    package_data={"qivis": ["py.typed", "assets/*", "viz/review/page/*"]},
+    package_data={"qivis": ["py.typed", "assets/*", "viz/data_report.css", "viz/review/page/*"]},
     install_requires=[
         "torch>=2.6",  # torch.load(weights_only=True) could run code before
         "torchvision>=0.21",

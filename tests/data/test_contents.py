@@ -12,8 +12,10 @@ from qivis.config.schema import DataConfig, SourceConfig
 from qivis.data.contents import Box, Contents, NamedSet, read_contents
 from qivis.data.vis_categories import YOUTUBE_VIS_2021
 from tests.faulty_sets import annotation, make_faulty_sets, picture, write_coco
+from tests.streets import STREETS, make_streets
 
 TRAIN = SourceConfig("train2017", "annotations/instances_train2017.json")
+STREET = SourceConfig("leftImg8bit/train", "gtFine/train", kind="cityscapes")
 VIDEOS = SourceConfig("train/JPEGImages", "train/instances.json", kind="videos")
 
 
@@ -116,3 +118,21 @@ def test_classes_of_videos_that_are_not_asked_for_are_counted(videos: Path) -> N
     assert some.annotations + sum(some.other_classes.values()) == everything.annotations
     assert set(some.other_classes) <= {"square", "triangle"}
     assert sum(some.other_classes.values()) > 0
+
+
+def test_cityscapes_is_counted_by_the_values_of_its_annotations(tmp_path: Path) -> None:
+    contents = read(make_streets(tmp_path, "train"), STREET)
+    assert [picture.name for picture in contents.pictures] == [f"image {name}" for name in STREETS]
+    assert [picture.num_objects for picture in contents.pictures] == [3, 3, 0]
+    # A person of 30 x 10 pixels, two cars of 20 x 40 and 12 x 15.
+    assert contents.boxes[:3] == [Box(0, 0, 300), Box(0, 2, 800), Box(0, 2, 180)]
+    assert (contents.annotations, contents.crowds, contents.rejects) == (8, 2, ())
+    assert len(contents.sample(1).targets) == 3
+
+
+def test_classes_of_cityscapes_that_are_not_asked_for_are_counted(tmp_path: Path) -> None:
+    root = make_streets(tmp_path, "train")
+    contents = read(root, STREET, DataConfig(class_names=("car",)))
+    assert contents.other_classes == {"person": 1, "rider": 1, "bicycle": 1}
+    assert (contents.annotations, contents.crowds) == (4, 1)
+    assert [box.label for box in contents.boxes] == [0, 0, 0]

@@ -9,6 +9,7 @@ import pytest
 from qivis.config.schema import DataConfig, SourceConfig
 from qivis.data.layouts import set_of_file, sets_in, sets_of_config
 from qivis.errors import DataError
+from tests.streets import make_streets
 
 
 def parts(root: Path) -> list[tuple[str, bool, str, str, str]]:
@@ -38,6 +39,13 @@ def test_published_layouts_are_known(
     assert parts(tmp_path) == [
         (part, part == "valid", kind, images.format(part), annotations.format(part))
         for part in ("train", "valid")
+    ]
+
+
+def test_cityscapes_has_folders_of_annotations(tmp_path: Path) -> None:
+    assert parts(make_streets(tmp_path, "train", "val")) == [
+        ("train", False, "cityscapes", "leftImg8bit/train", "gtFine/train"),
+        ("val", True, "cityscapes", "leftImg8bit/val", "gtFine/val"),
     ]
 
 
