@@ -29,7 +29,7 @@ Instance = tuple[int, float, NDArray[np.bool_]]
 
 
 def write_picture(folder: Path, name: str, instances: Iterable[Instance]) -> None:
-    """Write what was found in one picture: NAME.txt, and NAME/000.png, NAME/001.png ...
+    """Write what was found in one picture: NAME.txt, and for each mask NAME/000.png, 001.png ...
 
     Args:
         folder: that exists.
@@ -37,10 +37,10 @@ def write_picture(folder: Path, name: str, instances: Iterable[Instance]) -> Non
         instances: empty masks are not written, for the evaluation does not look at them.
     """
     lines: list[str] = []
-    (folder / name).mkdir()
     for class_id, score, mask in instances:
         if mask.any():
             path = f"{name}/{len(lines):03d}.png"
+            (folder / name).mkdir(exist_ok=True)
             write_mask(folder / path, mask)
             lines.append(f"{path} {class_id} {score}\n")
     (folder / f"{name}.txt").write_text("".join(lines), encoding="ascii", newline="\n")
