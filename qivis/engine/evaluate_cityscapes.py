@@ -1,7 +1,7 @@
 """Measuring a model on Cityscapes: its result files, and what the official scripts say of them."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -17,11 +17,15 @@ from qivis.evaluation.cityscapes_ap import (
     evaluate_cityscapes,
     require_cityscapesscripts,
 )
-from qivis.export.cityscapes_files import write_picture
+from qivis.export.cityscapes_files import Instance, write_picture
 from qivis.files import atomic_folder
 from qivis.inference.predictor import Precision, Predictor
+from qivis.ops import rle
 
 COLUMNS = ("AP", "AP50")
+
+Found = tuple[str, list[Instance]]
+"""What a picture is called, and what was found in it."""
 
 
 def evaluate_street_weights(
@@ -62,12 +66,47 @@ def evaluate_streets(
     Raises:
         DataError: if they cannot be written.
     """
+    return score_instances(images, find_instances(predictor, images, range(len(images))), out)
+
+
+def find_instances(
+    predictor: Predictor, images: CityscapesImages, positions: Sequence[int]
+) -> list[Found]:
+    """What a predictor finds in some pictures of a set.
+
+    Args:
+        predictor, images: as `evaluate_streets` takes them.
+        positions: of the pictures, which are looked at in this order.
+    """
+    found: list[Found] = []
+    for index in tqdm(positions, desc="evaluate", leave=False):
+        (sample,) = images[index]
+        (seen,) = predictor([sample.image])
+        class_ids = [images.categories.entries[label].id for label in seen.labels.tolist()]
+        instances = zip(class_ids, seen.scores.tolist(), rle.encode(seen.masks), strict=True)
+        found.append((images.image_id(index), list(instances)))
+    return found
+
+
+def score_instances(
+    images: CityscapesImages, found: Sequence[Found], out: Path | None = None
+) -> CityscapesAp:
+    """AP of results.
+
+    Args:
+        images: all of the annotated set.
+        found: in all its pictures, in any order.
+        out: as `evaluate_streets` takes it.
+
+    Raises:
+        DataError: if the files cannot be written.
+    """
     if out is None:
         with tempfile.TemporaryDirectory() as scratch:
-            return _measure(predictor, images, Path(scratch))
+            return _score(images, found, Path(scratch))
     try:
         with atomic_folder(out) as partial:
-            return _measure(predictor, images, partial)
+            return _score(images, found, partial)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
 
@@ -95,14 +134,9 @@ def as_table(measured: CityscapesAp) -> str:
     return "\n".join(lines)
 
 
-def _measure(predictor: Predictor, images: CityscapesImages, folder: Path) -> CityscapesAp:
-    for index in tqdm(range(len(images)), desc="evaluate", leave=False):
-        (sample,) = images[index]
-        (found,) = predictor([sample.image])
-        class_ids = [images.categories.entries[label].id for label in found.labels.tolist()]
-        masks = found.masks.cpu().numpy()
-        instances = zip(class_ids, found.scores.tolist(), masks, strict=True)
-        write_picture(folder, images.image_id(index), instances)
+def _score(images: CityscapesImages, found: Sequence[Found], folder: Path) -> CityscapesAp:
+    for name, instances in found:
+        write_picture(folder, name, instances)
     annotations = [images.annotation(index) for index in range(len(images))]
     return evaluate_cityscapes(annotations, folder, images.categories.names)
 

@@ -9,27 +9,24 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from qivis.errors import DataError
 from qivis.export.by_frame import objects_in
 from qivis.export.png_files import write_mask
 from qivis.files import atomic_folder
 from qivis.ops import rle
-from qivis.structures import TrackedClip
+from qivis.structures import Rle, TrackedClip
 from qivis.structures.cityscapes import CITYSCAPES
 
 log = logging.getLogger(__name__)
 
 SEQUENCE = "000000"  # the one that frames of a clip are of
 
-Instance = tuple[int, float, NDArray[np.bool_]]
-"""Official class id, score, and mask (H, W)."""
+Instance = tuple[int, float, Rle]
+"""Official class id, score, and mask."""
 
 
 def write_picture(folder: Path, name: str, instances: Iterable[Instance]) -> None:
-    """Write what was found in one picture: NAME.txt, and NAME/000.png, NAME/001.png ...
+    """Write what was found in one picture: NAME.txt, and for each mask NAME/000.png, 001.png ...
 
     Args:
         folder: that exists.
@@ -37,11 +34,12 @@ def write_picture(folder: Path, name: str, instances: Iterable[Instance]) -> Non
         instances: empty masks are not written, for the evaluation does not look at them.
     """
     lines: list[str] = []
-    (folder / name).mkdir()
     for class_id, score, mask in instances:
-        if mask.any():
+        if rle.area(mask):
             path = f"{name}/{len(lines):03d}.png"
-            write_mask(folder / path, mask)
+            (folder / name).mkdir(exist_ok=True)
+            height, width = mask["size"]
+            write_mask(folder / path, rle.decode([mask], (height, width))[0].numpy())
             lines.append(f"{path} {class_id} {score}\n")
     (folder / f"{name}.txt").write_text("".join(lines), encoding="ascii", newline="\n")
 
@@ -88,7 +86,7 @@ def _instances(clip: TrackedClip, frame: int, ids: Sequence[int | None]) -> Iter
     for track, view in objects_in(clip, frame):
         class_id = ids[track.label]
         if class_id is not None:
-            yield class_id, view.score, rle.decode([view.mask], clip.size)[0].numpy()
+            yield class_id, view.score, view.mask
 
 
 def _warn_of_others(clip: TrackedClip, ids: Sequence[int | None], folder: Path) -> None:

@@ -14,6 +14,8 @@ from qivis.engine.evaluate_cityscapes import (
     as_table,
     evaluate_street_weights,
     evaluate_streets,
+    find_instances,
+    score_instances,
 )
 from qivis.errors import DataError, WeightsError
 from qivis.evaluation.cityscapes_ap import CityscapesAp, InstanceAp
@@ -55,6 +57,15 @@ def test_who_says_what_is_annotated_has_an_ap_of_one(images: CityscapesImages) -
     measured = evaluate_streets(Oracle(images), images)  # type: ignore[arg-type]
     assert as_metrics(measured)["mask/AP"] == pytest.approx(100)
     assert list(measured.per_class) == list(images.categories.names)
+
+
+def test_pictures_may_be_looked_at_in_any_order(images: CityscapesImages) -> None:
+    predictor = Oracle(images, asked=2)
+    found = find_instances(predictor, images, [2])  # type: ignore[arg-type]
+    predictor.asked = 0
+    found += find_instances(predictor, images, [0, 1])  # type: ignore[arg-type]
+    assert [name for name, _ in found] == [images.image_id(index) for index in (2, 0, 1)]
+    assert score_instances(images, found).overall.ap == pytest.approx(1)
 
 
 def test_result_files_can_be_kept(images: CityscapesImages, tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 
 from qivis.data.cityscapes import CityscapesImages
 from qivis.errors import DataError
 from qivis.evaluation.cityscapes_ap import CityscapesAp, InstanceAp, evaluate_cityscapes
-from qivis.export.cityscapes_files import Instance, write_picture
+from qivis.export.cityscapes_files import write_picture
+from qivis.ops import rle
 from qivis.structures.cityscapes import CITYSCAPES
 from tests.streets import STREETS, make_streets, mask_of
 
@@ -22,6 +25,7 @@ pytest.importorskip(
     reason="cityscapesscripts is not installed (pip install 'qivis[cityscapes]')",
 )
 FIRST, SECOND, THIRD = STREETS
+Drawn = tuple[int, float, NDArray[np.bool_]]
 NOTHING, ALL, NONE = InstanceAp(-1, -1), InstanceAp(1, 1), InstanceAp(0, 0)
 
 # The command line as it is, but for two functions that numpy has changed since (in1d is gone, and
@@ -43,18 +47,24 @@ def root(tmp_path: Path) -> Path:
     return make_streets(tmp_path / "cityscapes", "val")
 
 
-def annotated(name: str) -> list[Instance]:
+def annotated(name: str) -> list[Drawn]:
     """All objects of a picture, each surer than the one before it."""
     values = [value for value in STREETS[name] if value // 1000 in {c.id for c in CITYSCAPES}]
     return [(v // 1000, 0.5 + i / 100, mask_of(name, v)) for i, v in enumerate(values)]
 
 
-def write(folder: Path, **changed: list[Instance]) -> Path:
+def write(folder: Path, **changed: list[Drawn]) -> Path:
     """Results: what is annotated, but for what is changed."""
     folder.mkdir()
     for name in STREETS:
-        write_picture(folder, name, changed.get(name, annotated(name)))
+        draw(folder, name, changed.get(name, annotated(name)))
     return folder
+
+
+def draw(folder: Path, name: str, found: list[Drawn]) -> None:
+    codes = [rle.encode(torch.from_numpy(mask)[None])[0] for *_, mask in found]
+    coded = [(number, score, code) for (number, score, _), code in zip(found, codes, strict=True)]
+    write_picture(folder, name, coded)
 
 
 def measure(root: Path, results: Path) -> CityscapesAp:
@@ -125,11 +135,11 @@ def test_the_figures_on_real_pictures_are_those_of_the_official_command_line(
     ]
     results = tmp_path / "results"
     results.mkdir()
-    write_picture(results, images.image_id(0), found)
+    draw(results, images.image_id(0), found)
     check_against_the_command_line(root, results, tmp_path)
 
 
-def guesses(name: str) -> list[Instance]:
+def guesses(name: str) -> list[Drawn]:
     """Objects moved a little, some twice, and some where there is nothing."""
     rng = np.random.default_rng(list(name.encode()))
     found = [

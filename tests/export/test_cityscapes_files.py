@@ -13,6 +13,7 @@ from qivis.export.cityscapes_files import (
     write_cityscapes,
     write_picture,
 )
+from qivis.ops import rle
 from qivis.structures import Categories, Category
 from tests.tracked_clip import LOST, NUM_FRAMES, SIZE, empty_clip, mask, tracked_clip
 
@@ -26,7 +27,10 @@ def lines(folder, frame):
 def test_a_picture_is_a_list_and_a_mask_of_one_bit_for_each_object(tmp_path):
     first, empty, last = (np.zeros((3, 4), dtype=bool) for _ in range(3))
     first[1, 2] = last[:, 0] = True
-    write_picture(tmp_path, "ulm_0_1", [(26, 0.75, first), (24, 0.5, empty), (33, 0.1, last)])
+    given = [(26, 0.75, first), (24, 0.5, empty), (33, 0.1, last)]
+    codes = rle.encode(torch.from_numpy(np.stack([mask for *_, mask in given])))
+    coded = [(number, score, code) for (number, score, _), code in zip(given, codes, strict=True)]
+    write_picture(tmp_path, "ulm_0_1", coded)
     text = (tmp_path / "ulm_0_1.txt").read_text()
     assert text == "ulm_0_1/000.png 26 0.75\nulm_0_1/001.png 33 0.1\n"
     for name, expected in [("000", first), ("001", last)]:
