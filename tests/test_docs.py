@@ -20,6 +20,7 @@ DOCUMENTS = sorted(
 # Made by using the project, the reader's own, or mmdetection's.
 NOT_IN_THE_TREE = (
     "datasets/coco",
+    "datasets/cityscapes",
     "datasets/shapes",
     "datasets/ytvis_20",
     "datasets/ovis",

@@ -1,12 +1,14 @@
 """How good weights are on a config's validation set.
 
-Images: box and mask AP by the official COCO protocol. Videos: the 12 official figures of
-YouTube-VIS, a bootstrap interval of AP, HOTA, IDF1 and ID switches.
+Images: box and mask AP by the official COCO protocol; of Cityscapes, AP and AP50 by its scripts.
+Videos: the 12 official figures of YouTube-VIS, a bootstrap interval of AP, HOTA, IDF1 and ID
+switches.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from qivis.engine.parts import Part
     from qivis.inference.predictor import Precision
 
+Measure = Callable[..., tuple[str, Mapping[str, float]] | None]
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; returns the exit code."""
@@ -30,9 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(args.config, args.set)
         root = args.data_root or Path(config.data.root)
-        measure = {"images": measure_images, "videos": measure_videos}[config.data.val.kind]
+        kind = config.data.val.kind
         part = own_part(args)
-        figures = measure(args.weights, config, root, args.device, args.optimized, part)
+        check_kind(kind, args.out, part)
+        measures: Mapping[str, Measure] = {
+            "images": partial(measure_images, part=part),
+            "videos": partial(measure_videos, part=part),
+            "cityscapes": partial(measure_cityscapes, out=args.out),
+        }
+        figures = measures[kind](args.weights, config, root, args.device, args.optimized)
         if figures is None:
             print("this part is done; the process that ends last prints the figures")
             return 0
@@ -44,6 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def check_kind(kind: str, out: Path | None, part: "Part | None") -> None:
+    """Check that what is asked for goes with the kind of the validation set."""
+    from qivis.errors import ConfigError
+
+    if out and kind != "cityscapes":
+        raise ConfigError(f"--out: result files are of Cityscapes; data.val holds {kind}")
+    if part and kind == "cityscapes":
+        raise ConfigError(
+            "--shard: Cityscapes is measured by one process, for its scripts compare files; leave "
+            "--shard and --parts out"
+        )
 
 
 def own_part(args: argparse.Namespace) -> "Part | None":
@@ -76,6 +99,21 @@ def measure_images(
     return (as_table(measured), as_metrics(measured)) if measured else None
 
 
+def measure_cityscapes(
+    weights: str,
+    config: "ExperimentConfig",
+    root: Path,
+    device: str,
+    precision: "Precision | None",
+    out: Path | None,
+) -> tuple[str, Mapping[str, float]]:
+    """The figures on Cityscapes, to read and by name."""
+    from qivis.engine.evaluate_cityscapes import as_metrics, as_table, evaluate_street_weights
+
+    measured = evaluate_street_weights(weights, config, root, device, precision, out)
+    return as_table(measured), as_metrics(measured)
+
+
 def measure_videos(
     weights: str,
     config: "ExperimentConfig",
@@ -97,8 +135,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "config",
         type=Path,
-        help="YAML file, such as configs/image/nano_coco.yaml; data.val.kind says whether images "
-        "or videos are measured on, and for videos `tracking` how detections become tracks",
+        help="YAML file, such as configs/image/nano_coco.yaml; data.val.kind says whether images, "
+        "Cityscapes or videos are measured on, and for videos `tracking` how detections become "
+        "tracks",
     )
     parser.add_argument(
         "--weights",
@@ -110,6 +149,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-root", type=Path, help="folder of the data set (default: config's)")
     parser.add_argument(
         "--metrics", type=Path, metavar="FILE.json", help="write the figures there, in percent"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="a new folder for the result files of Cityscapes, as its server takes them",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="a.b=value", help="override a setting"

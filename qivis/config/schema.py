@@ -72,7 +72,8 @@ class SourceConfig:
     """A data set, or a part of one.
 
     images, annotations: its folder of pictures and its annotation file, below the data root.
-    kind: `images` in COCO format, or `videos` in YouTube-VIS, OVIS or CocoVID format.
+    kind: `images` in COCO format, `videos` in YouTube-VIS, OVIS or CocoVID format, or `cityscapes`,
+        whose annotations are a folder (gtFine/train).
     repeat: how often each of its clips is seen in an epoch; of 0.25 a quarter of them, another one
         in each epoch. The sets of a training have their proportions from it. A picture is one
         clip, and so is every frame of a video that shows an object, with frames around it.
@@ -82,7 +83,7 @@ class SourceConfig:
 
     images: str
     annotations: str
-    kind: Literal["images", "videos"] = "images"
+    kind: Literal["images", "videos", "cityscapes"] = "images"
     repeat: float = 1.0
     coco_classes: Literal["as they are", "youtube_vis_2019", "youtube_vis_2021", "ovis"] = (
         "as they are"

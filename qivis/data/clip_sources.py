@@ -9,11 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from qivis.config.schema import ClipConfig
+from qivis.data.cityscapes import CityscapesImages
 from qivis.data.clip_sampling import draw_direction, draw_frames
 from qivis.data.coco import CocoImages
 from qivis.data.pseudo_clips import pseudo_clip, relabel
 from qivis.data.youtube_vis import YouTubeVis
 from qivis.structures import Clip
+
+ImageSet = CocoImages | CityscapesImages
 
 
 class ClipSource(Protocol):
@@ -35,7 +38,7 @@ class ClipSource(Protocol):
 class StillClips:
     """Pictures as clips of one frame."""
 
-    def __init__(self, images: CocoImages, chosen: Sequence[int]) -> None:
+    def __init__(self, images: ImageSet, chosen: Sequence[int]) -> None:
         """Args: chosen: positions in the set of the pictures that are used."""
         self._images = images
         self._chosen = chosen

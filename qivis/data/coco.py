@@ -1,7 +1,8 @@
 """COCO-format image sets: every image is a clip of one frame."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class CocoImages(Dataset[Clip]):
 
     categories: the classes; `categories.entries[label]`.
     rejects: entries of the file that cannot be used, and are left out.
+    other_classes: annotations by the name of their class, where that is not asked for.
     """
 
     def __init__(
@@ -72,12 +74,16 @@ class CocoImages(Dataset[Clip]):
         read = _read_image_with_regions if ignore_regions else _read_image
         by_id = {image["id"]: image for image in sieve.sift(content, "images", read)}
         self._images: list[dict[str, Any]] = [by_id[number] for number in sorted(by_id)]
-        known = _Known({category["id"] for category in listed}, by_id)
+        names = {category["id"]: category["name"] for category in listed}
+        known = _Known(names.keys(), by_id)
         # All of them, as an evaluation wants them; objects are those that can be learned.
         self._annotations: dict[int, list[dict[str, Any]]] = {number: [] for number in by_id}
+        self.other_classes = Counter[str]()
         for annotation in sieve.sift(content, "annotations", known.read):
             if annotation["category_id"] in self._labels:
                 self._annotations[annotation["image_id"]].append(annotation)
+            else:
+                self.other_classes[names[annotation["category_id"]]] += 1
         self._objects = {
             image["id"]: [a for a in self._annotations[image["id"]] if _is_object(a, image)]
             for image in self._images
@@ -104,6 +110,10 @@ class CocoImages(Dataset[Clip]):
     def image_id(self, index: int) -> int:
         """What the annotations call the image."""
         return int(self._images[index]["id"])
+
+    def num_objects(self, index: int) -> int:
+        """How many objects of an image can be learned: no crowds, nothing below one pixel."""
+        return len(self._objects[self._images[index]["id"]])
 
     def trainable(self, *, min_side: int, keep_empty: bool) -> list[int]:
         """Positions of the images to train on.
@@ -176,7 +186,7 @@ def _is_object(annotation: dict[str, Any], image: dict[str, Any]) -> bool:
 class _Known:
     """What annotations may speak of: category ids, and the images by id."""
 
-    category_ids: set[int]
+    category_ids: Collection[int]
     images: Mapping[int, Mapping[str, Any]]
 
     def read(self, annotation: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,11 @@ mmcv (OpenCV inside) decodes JPEGs exactly as the published models saw them.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from qivis.errors import DataError
@@ -55,7 +57,34 @@ def read_image_of_size(path: Path, size: tuple[int, int]) -> Tensor:
     )
 
 
+def read_values(path: Path) -> NDArray[np.uint16]:
+    """A picture whose pixels are numbers, not colours.
+
+    Returns:
+        (H, W) uint16.
+
+    Raises:
+        DataError: if the file is missing, or is no picture of one channel of 16 bits.
+    """
+    values = _open(path, "unchanged")
+    if values.ndim != 2 or values.dtype != np.uint16:
+        raise DataError(f"{path}: expected one channel of 16 bits, got {_channels(values)}")
+    return values
+
+
 def _decode(path: Path, flag: str) -> Tensor:
+    # mmcv turns the channels around for one of the two flags only, so it is done here.
+    pixels = _open(path, flag)
+    return torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1)))
+
+
+def _channels(values: NDArray[Any]) -> str:
+    channels = 1 if values.ndim == 2 else values.shape[2]
+    return f"{channels} of {8 * values.dtype.itemsize} bits"
+
+
+def _open(path: Path, flag: str) -> NDArray[Any]:
+    """(H, W) or (H, W, C), blue first."""
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))  # read at its import
     try:
         import cv2
@@ -72,8 +101,9 @@ def _decode(path: Path, flag: str) -> Tensor:
     except ValueError as error:  # a name that no file can have
         raise DataError(f"{str(path)!r}: cannot be read ({error})") from error
     try:
-        # mmcv turns the channels around for one of the two flags only, so it is done here.
-        pixels = mmcv.imfrombytes(content, flag=flag, channel_order="bgr") if content else None
+        pixels: NDArray[Any] | None = (
+            mmcv.imfrombytes(content, flag=flag, channel_order="bgr") if content else None
+        )
     except cv2.error as error:
         raise DataError(
             f"{path}: cannot be decoded ({error.err}); pictures may have up to {MOST_PIXELS} "
@@ -81,4 +111,4 @@ def _decode(path: Path, flag: str) -> Tensor:
         ) from error
     if pixels is None:
         raise DataError(f"{path}: not a readable picture; expected JPEG, PNG, WebP or BMP")
-    return torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1)))
+    return pixels

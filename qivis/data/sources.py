@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qivis.config.schema import ClipConfig, DataConfig, SourceConfig
-from qivis.data.clip_sources import ClipSource, MovedClips, StillClips, VideoClips
+from qivis.data.cityscapes import CityscapesImages
+from qivis.data.clip_sources import ClipSource, ImageSet, MovedClips, StillClips, VideoClips
 from qivis.data.coco import CocoImages
 from qivis.data.pseudo_clips import label_map
 from qivis.data.vis_categories import (
@@ -62,25 +63,40 @@ def training_sources(
 
 
 def validation_images(config: DataConfig, root: Path) -> CocoImages:
-    """The set of images to measure on.
+    """The set of images in COCO format to measure on.
 
     Raises:
-        DataError: if it cannot be read, or is one of videos.
+        DataError: if it cannot be read, or is of another kind.
     """
-    if config.val.kind != "images":
-        raise DataError(f"{root / config.val.annotations}: data.val holds videos, not images")
-    return _images(config.val, config, root)
+    _check_kind(config, "images", root)
+    return open_coco(config.val, config, root)
+
+
+def validation_cityscapes(config: DataConfig, root: Path) -> CityscapesImages:
+    """The part of Cityscapes to measure on.
+
+    Raises:
+        DataError: if it cannot be read, or is of another kind.
+    """
+    _check_kind(config, "cityscapes", root)
+    return open_cityscapes(config.val, config, root)
 
 
 def validation_videos(config: DataConfig, root: Path) -> YouTubeVis:
     """The set of videos to measure on.
 
     Raises:
-        DataError: if it cannot be read, or is one of images.
+        DataError: if it cannot be read, or is of another kind.
     """
-    if config.val.kind != "videos":
-        raise DataError(f"{root / config.val.annotations}: data.val holds images, not videos")
-    return _videos(config.val, config, root)
+    _check_kind(config, "videos", root)
+    return open_videos(config.val, config, root)
+
+
+def _check_kind(config: DataConfig, expected: str, root: Path) -> None:
+    if config.val.kind != expected:
+        raise DataError(
+            f"{root / config.val.annotations}: data.val holds {config.val.kind}, not {expected}"
+        )
 
 
 def _training_source(
@@ -94,7 +110,7 @@ def _training_source(
                 f"{root / source.annotations}: videos cannot be trained on as images; use "
                 "tools/train_vis.py"
             )
-        videos = _videos(source, config, root)
+        videos = open_videos(source, config, root)
         return videos.categories, VideoClips(videos, clip)
     images = _images(source, config, root)
     chosen = images.trainable(min_side=config.min_side, keep_empty=config.keep_empty)
@@ -103,12 +119,36 @@ def _training_source(
         return images.categories, stills
     if source.coco_classes == "as they are":
         return images.categories, MovedClips(stills, clip.length)
-    categories, ids = _MAPPED[source.coco_classes]
-    labels = label_map(images.categories, categories, ids)
+    categories, labels = mapped_classes(source, images.categories)
     return categories, MovedClips(stills, clip.length, labels)
 
 
-def _images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
+def mapped_classes(
+    source: SourceConfig, categories: Categories
+) -> tuple[Categories, Mapping[int, int]]:
+    """The classes that a set is trained on as, and which of them each of its labels becomes.
+
+    Args:
+        source: the set.
+        categories: its own classes; those of labels that are not in the map are left out.
+    """
+    if source.coco_classes == "as they are":
+        return categories, {label: label for label in range(len(categories))}
+    others, ids = _MAPPED[source.coco_classes]
+    return others, label_map(categories, others, ids)
+
+
+def _images(source: SourceConfig, config: DataConfig, root: Path) -> ImageSet:
+    read = open_cityscapes if source.kind == "cityscapes" else open_coco
+    return read(source, config, root)
+
+
+def open_coco(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
+    """A set of pictures in COCO format with the classes of the config.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
     return CocoImages(
         root / source.images,
         root / source.annotations,
@@ -118,7 +158,31 @@ def _images(source: SourceConfig, config: DataConfig, root: Path) -> CocoImages:
     )
 
 
-def _videos(source: SourceConfig, config: DataConfig, root: Path) -> YouTubeVis:
+def open_cityscapes(source: SourceConfig, config: DataConfig, root: Path) -> CityscapesImages:
+    """A part of Cityscapes with the classes of the config.
+
+    Raises:
+        DataError: if it cannot be read, or is to have the classes of a video set.
+    """
+    if source.coco_classes != "as they are":
+        raise DataError(
+            f"{root / source.annotations}: coco_classes is of COCO pictures, not of Cityscapes"
+        )
+    return CityscapesImages(
+        root / source.images,
+        root / source.annotations,
+        class_names=config.class_names,
+        ignore_regions=config.ignore_regions,
+        strict=config.strict,
+    )
+
+
+def open_videos(source: SourceConfig, config: DataConfig, root: Path) -> YouTubeVis:
+    """A set of videos with the classes of the config.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
     return YouTubeVis(
         root / source.images,
         root / source.annotations,

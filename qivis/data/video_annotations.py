@@ -5,7 +5,8 @@ over the frames. CocoVID has one entry per object and frame, as COCO has it, and
 `images`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,11 +72,13 @@ class AnnotatedVideos:
 
     videos: by rising id.
     rejects: entries of the file that cannot be used, and are left out.
+    other_classes: objects by the name of their class, where that is not asked for.
     """
 
     categories: Categories
     videos: tuple[AnnotatedVideo, ...]
     rejects: tuple[Reject, ...]
+    other_classes: Counter[str]
 
 
 def read_videos(
@@ -95,21 +98,26 @@ def read_videos(
     sieve = Sieve(path, strict=strict)
     listed = read_categories(content, path, sieve)
     categories, labels = choose_categories(listed, class_names, path)
-    source = _Source(content, sieve, {category["id"] for category in listed}, labels)
+    names = {category["id"]: category["name"] for category in listed}
+    source = _Source(content, sieve, names, labels, Counter())
     videos = _coco_vid(source) if "images" in content else _official(source)
     sieve.warn()
     by_id = tuple(sorted(videos, key=lambda video: video.id))
-    return AnnotatedVideos(categories, by_id, sieve.rejects)
+    return AnnotatedVideos(categories, by_id, sieve.rejects, source.other_classes)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A parsed file, the category ids that it lists, and the labels of those that are kept."""
+    """A parsed file, the names of its categories by id, and the labels of those that are kept.
+
+    other_classes: counts objects of the categories that are not kept.
+    """
 
     content: Mapping[str, Any]
     sieve: Sieve
-    category_ids: set[int]
+    names: Mapping[int, str]
     labels: Mapping[int, int]
+    other_classes: Counter[str]
 
     def sift(self, part: Part, read: Callable[[dict[str, Any]], T], scope: str = "") -> list[T]:
         """See `Sieve.sift`."""
@@ -119,11 +127,13 @@ class _Source:
 def _official(source: _Source) -> list[AnnotatedVideo]:
     videos = {video["id"]: video for video in source.sift("videos", _official_video)}
     objects: dict[int, list[AnnotatedObject]] = {number: [] for number in videos}
-    read = partial(_official_masks, videos=videos, category_ids=source.category_ids)
+    read = partial(_official_masks, videos=videos, category_ids=source.names)
     for annotation, masks in source.sift("annotations", read, "video_id"):
         if annotation["category_id"] in source.labels:
             thing = _object(annotation["id"], annotation, source.labels, masks)
             objects[annotation["video_id"]].append(thing)
+        else:
+            source.other_classes[source.names[annotation["category_id"]]] += 1
     return [
         AnnotatedVideo(
             id=number,
@@ -146,7 +156,9 @@ def _official_video(video: dict[str, Any]) -> dict[str, Any]:
 
 
 def _official_masks(
-    annotation: dict[str, Any], videos: Mapping[int, Mapping[str, Any]], category_ids: set[int]
+    annotation: dict[str, Any],
+    videos: Mapping[int, Mapping[str, Any]],
+    category_ids: Collection[int],
 ) -> tuple[dict[str, Any], Masks]:
     """An annotation, and its mask in each frame."""
     check_listed(annotation, "video_id", videos)
@@ -183,9 +195,14 @@ def _coco_vid(source: _Source) -> list[AnnotatedVideo]:
         for shot in shots
         for index, image in enumerate(shot.images)
     }
-    read = partial(_coco_vid_mask, places=places, category_ids=source.category_ids)
+    read = partial(_coco_vid_mask, places=places, category_ids=source.names)
     for annotation, mask in source.sift("annotations", read):
         _add(annotation, mask, places[annotation["image_id"]], source.sieve)
+    firsts = [instance.first for shot in shots for instance in shot.instances.values()]
+    seen = Counter(first["category_id"] for first in firsts)
+    source.other_classes.update(
+        {source.names[i]: seen[i] for i in seen.keys() - source.labels.keys()}
+    )
     return [_coco_vid_video(shot, source.labels) for shot in shots]
 
 
@@ -237,7 +254,7 @@ def _shot(number: int, images: Sequence[Mapping[str, Any]], source: _Source) -> 
 
 
 def _coco_vid_mask(
-    annotation: dict[str, Any], places: Mapping[int, _Place], category_ids: set[int]
+    annotation: dict[str, Any], places: Mapping[int, _Place], category_ids: Collection[int]
 ) -> tuple[dict[str, Any], Rle]:
     """An annotation and its mask."""
     check_listed(annotation, "image_id", places)

@@ -25,6 +25,7 @@ class YouTubeVis:
 
     categories: the classes; `categories.entries[label]`.
     rejects: entries of the file that cannot be used, and are left out.
+    other_classes: objects by the name of their class, where that is not asked for.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class YouTubeVis:
         self._ignore_regions = ignore_regions
         read = read_videos(Path(annotations), class_names, strict=strict)
         self.categories, self._videos, self.rejects = read.categories, read.videos, read.rejects
+        self.other_classes = read.other_classes
 
     def __len__(self) -> int:
         return len(self._videos)

@@ -50,16 +50,30 @@ def evaluate_weights(
         QivisError: if data, weights or device cannot be used, or the classes do not fit.
     """
     images = validation_images(config.data, data_root)
-    target = pick_device(device)
-    model, header = open_weights(weights)
-    check_classes(weights, header.categories, images.categories)
-    model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    predictor = protocol_predictor(model, header)
-    if precision is not None:
-        predictor = optimized(predictor, precision)
+    predictor = open_for(images.categories, weights, device, precision)
     task = task_of(weights, config, data_root, precision)
     results = find_all(partial(find_results, predictor, images), len(images), part, task)
     return None if results is None else score(images, results)
+
+
+def open_for(
+    categories: Categories, weights: str, device: str, precision: Precision | None
+) -> Predictor:
+    """Stored weights as the protocols want them.
+
+    Args:
+        categories: of the data set.
+        weights, device, precision: as `evaluate_weights` takes them.
+
+    Raises:
+        WeightsError: if weights or device cannot be used, or the classes do not fit.
+    """
+    target = pick_device(device)
+    model, header = open_weights(weights)
+    check_classes(weights, header.categories, categories)
+    model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    predictor = protocol_predictor(model, header)
+    return predictor if precision is None else optimized(predictor, precision)
 
 
 def check_classes(weights: str, known: Categories, wanted: Categories) -> None:

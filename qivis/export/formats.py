@@ -1,10 +1,11 @@
 """The formats that tracks can be written in, by the names that a person asks for."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qivis.errors import DataError
+from qivis.export.cityscapes_files import check_class_names, write_cityscapes
 from qivis.export.coco_video import write_coco_video
 from qivis.export.cutouts import write_cutouts
 from qivis.export.mot_txt import write_mot
@@ -35,7 +36,24 @@ EXPORTS: Mapping[str, Export] = {
     "png": Export("png", lambda clip, _name, _frames, path: write_png_masks(clip, path)),
     "cutouts": Export("cutouts", lambda clip, _, frames, path: write_cutouts(clip, frames, path)),
     "csv": Export("tracks.csv", lambda clip, _name, _frames, path: write_csv(clip, path)),
+    "cityscapes": Export(
+        "cityscapes", lambda clip, name, _, path: write_cityscapes(clip, name, path)
+    ),
 }
+
+
+def check_formats(formats: Sequence[str], class_names: Sequence[str]) -> None:
+    """Check before a run that formats have room for what it looks for.
+
+    Args:
+        formats: names in `EXPORTS`.
+        class_names: what is looked for.
+
+    Raises:
+        DataError: if one has no class of any of these names.
+    """
+    if "cityscapes" in formats:
+        check_class_names(class_names)
 
 
 def export_clip(

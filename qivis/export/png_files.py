@@ -1,4 +1,4 @@
-"""PNG files of exact values: indices into a palette, and colours with transparency.
+"""PNG files of exact values: masks, indices into a palette, and colours with transparency.
 
 A door to Pillow of its own: what is drawn for people (`viz`) and what is stored for programs have
 nothing else in common.
@@ -13,6 +13,11 @@ from PIL import Image
 QUICK = (
     1  # photographs shrink hardly more with zlib's default of 6, which takes three times as long
 )
+
+
+def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
+    """Write a picture of one bit from (H, W) bool."""
+    Image.fromarray(mask).save(path, format="PNG")
 
 
 def write_indexed(path: Path, indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> None:

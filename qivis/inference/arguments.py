@@ -24,7 +24,7 @@ examples:
 exit codes: 0 done, 2 some input was bad (the other clips are done), 130 interrupted, 1 a bug.
 """
 SAVED = ("overlay", "review")
-FORMATS = ("ytvis", "coco-video", "mots", "mot", "png", "cutouts", "csv")
+FORMATS = ("ytvis", "coco-video", "mots", "mot", "png", "cutouts", "csv", "cityscapes")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

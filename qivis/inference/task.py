@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from qivis.config import to_dict
-from qivis.errors import ConfigError
+from qivis.errors import ConfigError, DataError
+from qivis.export.formats import check_formats
 from qivis.inference.onnx_predictor import AnyPredictor, OnnxPredictor
 from qivis.inference.run import Plan
 from qivis.inference.runtime import load_for_runtime, with_short_side
@@ -22,10 +23,15 @@ def load_as_asked(args: Namespace) -> AnyPredictor:
 
     Raises:
         WeightsError: if the weights or the device cannot be used.
-        ConfigError: if the weights do not know a class, or the runtime cannot do what is asked.
+        ConfigError: if the weights do not know a class, an export does not know any, or the
+            runtime cannot do what is asked.
     """
     predictor = load_for_runtime(args)
     labels_of(args.classes or (), predictor.categories)
+    try:
+        check_formats(args.export, args.classes or predictor.categories.names)
+    except DataError as error:
+        raise ConfigError(f"--export: {error}") from error
     tracking, shape = predictor.tracking, predictor.input
     if args.score is not None:
         tracking = replace(tracking, birth_score=args.score)

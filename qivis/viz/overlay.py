@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from torch import Tensor
 
-from qivis.structures import Frame, TrackedDetections
+from qivis.structures import Frame, Sample, TrackedDetections
 from qivis.viz.palette import color
 
 VEIL = 0.38  # opacity of the colour over the object
@@ -52,23 +52,50 @@ def draw(frame: Frame | Tensor, tracked: TrackedDetections, names: Sequence[str]
         (H, W, 3) uint8 RGB, a new picture.
     """
     image = frame.image if isinstance(frame, Frame) else frame
-    canvas = np.array(image.permute(1, 2, 0).cpu().numpy(), order="C")
-    masks = tracked.masks.cpu().numpy()
-    boxes = tracked.boxes.tolist()
-    extents = [_extent(mask) or _around(box) for mask, box in zip(masks, boxes, strict=True)]
-    from_large = np.argsort(-masks.sum(axis=(1, 2)), kind="stable").tolist()
     ids, labels, scores = (
         values.tolist() for values in (tracked.track_ids, tracked.labels, tracked.scores)
     )
-    picture = Image.fromarray(canvas)
+    tags = [f"{number} {score:.2f}" for number, score in zip(ids, scores, strict=True)]
+    if names:
+        tags = [f"{names[label]} {tag}" for label, tag in zip(labels, tags, strict=True)]
+    return _draw_objects(image, tracked.masks, tracked.boxes, [color(i) for i in ids], tags)
+
+
+def draw_annotated(sample: Sample, names: Sequence[str]) -> Pixels:
+    """Draw the annotated objects of a frame, each in the colour of its class and with its name.
+
+    Args:
+        sample: with N objects.
+        names: of the K classes.
+
+    Returns:
+        (H, W, 3) uint8 RGB, a new picture.
+    """
+    targets = sample.targets
+    labels = targets.labels.tolist()
+    colors, tags = [color(label) for label in labels], [names[label] for label in labels]
+    return _draw_objects(sample.image, targets.masks, targets.boxes, colors, tags)
+
+
+def _draw_objects(
+    image: Tensor,
+    masks: Tensor,
+    boxes: Tensor,
+    colors: Sequence[tuple[int, int, int]],
+    tags: Sequence[str],
+) -> Pixels:
+    """Veils, contours and tags of N objects; boxes (N, 4) are for masks without pixels."""
+    picture = Image.fromarray(np.array(image.permute(1, 2, 0).cpu().numpy(), order="C"))
+    bitmaps = masks.cpu().numpy()
+    extents = [
+        _extent(bitmap) or _around(box) for bitmap, box in zip(bitmaps, boxes.tolist(), strict=True)
+    ]
+    from_large = np.argsort(-bitmaps.sum(axis=(1, 2)), kind="stable").tolist()
     for row in from_large:
-        _draw_mask(picture, masks[row], extents[row], color(ids[row]))
+        _draw_mask(picture, bitmaps[row], extents[row], colors[row])
     taken: list[Rect] = []
     for row in from_large:
-        text = f"{ids[row]} {scores[row]:.2f}"
-        if names:
-            text = f"{names[labels[row]]} {text}"
-        taken.append(_draw_tag(picture, text, extents[row], color(ids[row]), taken))
+        taken.append(_draw_tag(picture, tags[row], extents[row], colors[row], taken))
     return np.array(picture)
 
 

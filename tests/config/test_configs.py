@@ -51,7 +51,7 @@ def test_the_five_published_recipes_differ_in_these_values(
 
 
 @pytest.mark.parametrize(
-    "path", sorted(CONFIGS.glob("image/queryinst_[rx]*.yaml")), ids=lambda p: p.stem
+    "path", sorted(CONFIGS.glob("image/queryinst_[rx]*_coco.yaml")), ids=lambda p: p.stem
 )
 def test_the_recipes_of_mmdetection_agree_in_these_values(path: Path) -> None:
     config = load_config(path)
@@ -87,3 +87,16 @@ def test_the_recipes_of_the_authors_for_swin(name: str, expected: tuple[object, 
     assert (optim.warmup_steps, optim.warmup_factor) == (1000, 0.001)
     assert (augment.crop_probability, augment.crop_short_sides) == (0.5, (400, 500, 600))
     assert augment.crop_range == (384, 600)
+
+
+def test_cityscapes_is_trained_as_detectron2_does_with_the_lr_of_the_images_in_a_step() -> None:
+    config = load_config(CONFIGS / "image" / "queryinst_r50_cityscapes.yaml")
+    coco = load_config(CONFIGS / "image" / "queryinst_r50_100q_1x_coco.yaml")
+    optim, steps_per_epoch = config.optim, -(-2975 // config.optim.batch_size)
+    assert config.model == coco.model
+    assert optim.lr / optim.batch_size == coco.optim.lr / coco.optim.batch_size
+    assert optim.epochs * steps_per_epoch == pytest.approx(24000, rel=0.01)
+    assert optim.milestones[0] * steps_per_epoch == pytest.approx(18000, rel=0.01)
+    assert config.augment.short_sides == tuple(range(800, 1025, 32))
+    assert (config.input.short_side, config.input.long_side) == (1024, 2048)
+    assert {source.kind for source in (*config.data.train, config.data.val)} == {"cityscapes"}

@@ -324,3 +324,18 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: str) -> None
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(DataError, match=r"a\.json: (not a JSON file|expected COCO json with)"):
         CocoImages(tmp_path, tmp_path / "a.json")
+
+
+def test_annotations_of_other_classes_are_counted(shapes: Path) -> None:
+    annotations = json.loads(annotations_of(shapes).read_text())["annotations"]
+    ids = [annotation["category_id"] for annotation in annotations]
+    images = open_set(shapes, class_names=["triangle"])
+    assert images.other_classes == {"circle": ids.count(1), "square": ids.count(3)}
+    assert open_set(shapes).other_classes == {}
+
+
+def test_objects_that_can_be_learned_are_counted(shapes: Path) -> None:
+    images = open_set(shapes)
+    assert [images.num_objects(i) for i in range(len(images))] == [
+        len(images[i][0].targets) for i in range(len(images))
+    ]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from qivis.data.images import read_image, read_image_of_size
+from qivis.data.images import read_image, read_image_of_size, read_values
 from qivis.errors import DataError
 
 RED, BLUE = (200, 60, 50), (60, 70, 200)
@@ -148,3 +148,17 @@ def test_a_process_of_its_own_refuses_what_opencv_would_take(tmp_path: Path) -> 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_image(tmp_path / name)
+
+
+def test_numbers_of_16_bits_are_read_as_they_are(tmp_path: Path) -> None:
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    Image.fromarray(values).save(tmp_path / "a.png")
+    read = read_values(tmp_path / "a.png")
+    assert read.dtype == np.uint16
+    assert np.array_equal(read, values)
+
+
+def test_colours_are_no_numbers(tmp_path: Path) -> None:
+    two_halves().save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png: expected one channel of 16 bits, got 3 of 8"):
+        read_values(tmp_path / "a.png")

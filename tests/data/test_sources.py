@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 
 from qivis.config.schema import ClipConfig, DataConfig, SourceConfig
-from qivis.data.sources import training_sources, validation_images, validation_videos
+from qivis.data.sources import (
+    training_sources,
+    validation_cityscapes,
+    validation_images,
+    validation_videos,
+)
 from qivis.data.vis_categories import YOUTUBE_VIS_2021
 from qivis.errors import DataError
+from tests.streets import make_streets
 
 TRAIN = SourceConfig("train2017", "annotations/instances_train2017.json")
 VAL = SourceConfig("val2017", "annotations/instances_val2017.json")
@@ -92,6 +98,28 @@ def test_strictness_reaches_every_set(shapes: Path, tmp_path: Path) -> None:
         validation_videos(replace(config, val=videos, strict=True), shapes)
 
 
+STREETS = SourceConfig("leftImg8bit/train", "gtFine/train", kind="cityscapes")
+
+
+def test_cityscapes_is_trained_and_measured_on_as_the_settings_say(tmp_path: Path) -> None:
+    make_streets(tmp_path, "train")
+    config = DataConfig(train=(STREETS,), val=STREETS, class_names=("car",), ignore_regions=True)
+    categories, [(clips, _)] = training_sources(config, None, tmp_path)
+    assert categories.names == ("car",)
+    assert len(clips) == 2  # the third picture shows a group alone
+    images = validation_cityscapes(config, tmp_path)
+    assert (len(images), len(images[2][0].ignored)) == (3, 1)
+    moved = training_sources(config, ClipConfig(length=3), tmp_path)[1][0][0]
+    assert len(moved.clip(0, RNG)) == 3
+
+
+def test_cityscapes_has_no_coco_classes(tmp_path: Path) -> None:
+    make_streets(tmp_path, "train")
+    config = replace(CONFIG, train=(replace(STREETS, coco_classes="ovis"),))
+    with pytest.raises(DataError, match=r"gtFine/train: coco_classes is of COCO pictures"):
+        count(config, tmp_path, ClipConfig())
+
+
 def test_sets_with_other_classes_are_refused(shapes: Path, tmp_path: Path) -> None:
     content = json.loads((shapes / VAL.annotations).read_text())
     content["categories"][0]["name"] = "disc"
@@ -123,6 +151,8 @@ def test_videos_are_no_images_and_images_no_videos(shapes: Path) -> None:
         validation_images(replace(CONFIG, val=VIDEOS), shapes)
     with pytest.raises(DataError, match=r"holds images, not videos"):
         validation_videos(CONFIG, shapes)
+    with pytest.raises(DataError, match=r"holds images, not cityscapes"):
+        validation_cityscapes(CONFIG, shapes)
 
 
 def test_a_missing_root_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -108,6 +108,28 @@ def test_objects_of_other_classes_are_left_out(tmp_path: Path) -> None:
     assert read(tmp_path, official(POLYGON), "cat")[0].objects[0].label == 0
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(official(POLYGON, None), id="official"),
+        # Two annotations of one object, and one of another.
+        pytest.param(
+            coco_vid(
+                {"image_id": 10, "instance_id": 1},
+                {"image_id": 11, "instance_id": 1},
+                {"image_id": 10, "instance_id": 2, "category_id": 2},
+            ),
+            id="CocoVID",
+        ),
+    ],
+)
+def test_objects_of_other_classes_are_counted(tmp_path: Path, content: dict[str, Any]) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(content))
+    assert read_videos(path, ["dog"]).other_classes == {"cat": 1}
+    assert read_videos(path).other_classes == {}
+
+
 def test_videos_come_by_rising_id(tmp_path: Path) -> None:
     content = official(POLYGON)
     content["videos"].append(content["videos"][0] | {"id": 4})

@@ -1,7 +1,7 @@
 import pytest
 
 from qivis.errors import DataError
-from qivis.export.formats import EXPORTS, export_clip
+from qivis.export.formats import EXPORTS, check_formats, export_clip
 from tests.tracked_clip import frames, tracked_clip
 
 FILES = {
@@ -12,6 +12,7 @@ FILES = {
     "png": "png",
     "cutouts": "cutouts",
     "csv": "tracks.csv",
+    "cityscapes": "cityscapes",
 }
 
 
@@ -51,6 +52,13 @@ def test_the_same_tracks_give_the_same_bytes_over_an_earlier_export(name, tmp_pa
         written.append(content(path))
     assert written[0] == written[1]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_a_format_with_classes_of_its_own_asks_for_them():
+    check_formats([name for name in FILES if name != "cityscapes"], ["dog"])
+    check_formats(["cityscapes"], ["dog", "person"])
+    with pytest.raises(DataError, match="cityscapes has none of the 1 classes"):
+        check_formats(["mot", "cityscapes"], ["dog"])
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(tmp_path):

@@ -1,7 +1,15 @@
 import numpy as np
 from PIL import Image
 
-from qivis.export.png_files import write_indexed, write_rgba
+from qivis.export.png_files import write_indexed, write_mask, write_rgba
+
+
+def test_a_mask_is_read_back(tmp_path):
+    mask = np.random.default_rng(0).random((5, 7)) < 0.5
+    write_mask(tmp_path / "a.png", mask)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.mode == "1"
+        assert np.array_equal(np.array(picture), mask)
 
 
 def test_indices_and_palette_are_read_back(tmp_path):

@@ -25,6 +25,11 @@ def test_a_score_below_the_gate_lowers_the_gate(args_of):
     assert load_as_asked(args_of("--score", "0.01")).score_threshold == 0.01
 
 
+def test_an_export_that_has_none_of_the_classes_is_refused_before_the_run(args_of):
+    with pytest.raises(ConfigError, match="--export: cityscapes has none of the 3 classes"):
+        load_as_asked(args_of("--export", "csv", "cityscapes"))
+
+
 def test_the_longer_side_keeps_its_proportion_to_the_shorter_one(args_of):
     shape = load_as_asked(args_of("--imgsz", "128")).input
     assert (shape.short_side, shape.long_side) == (128, 192)  # the weights say 64 and 96

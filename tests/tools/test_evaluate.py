@@ -5,7 +5,10 @@ from pathlib import Path
 
 import evaluate
 import pytest
+import train_image
 
+from qivis.structures.cityscapes import CITYSCAPES
+from tests.streets import make_streets
 from tests.tools.conftest import Refusal
 from tests.tools.help_page import help_page
 
@@ -15,6 +18,13 @@ VIDEOS = """
 data:
   val: {kind: videos, images: ytvis/valid/JPEGImages, annotations: ytvis/valid/instances.json}
 tracking: {keep_score: 0.0, birth_score: 0.0, min_frames: 1}  # for weights that nobody trained
+"""
+STREETS = """
+_base_: [{base}]
+data:
+  train: [{{kind: cityscapes, images: leftImg8bit/train, annotations: gtFine/train}}]
+  val: {{kind: cityscapes, images: leftImg8bit/val, annotations: gtFine/val}}
+optim: {{batch_size: 2, epochs: 2, milestones: []}}
 """
 
 
@@ -107,6 +117,43 @@ def test_shards_and_their_folder_go_together(
 ) -> None:
     line = refusal(evaluate, CONFIG, "--data-root", tmp_path, *options)
     assert "many processes need both --parts, a folder that all of them see, and --shard" in line
+
+
+def test_a_network_trained_on_cityscapes_is_measured_by_its_official_scripts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], refusal: Refusal
+) -> None:
+    pytest.importorskip(
+        "cityscapesscripts",
+        reason="cityscapesscripts is not installed (pip install 'qivis[cityscapes]')",
+    )
+    root = make_streets(tmp_path / "cityscapes", "train", "val")
+    config = tmp_path / "streets.yaml"
+    config.write_text(STREETS.format(base=CONFIG))
+    known = [config, "--data-root", root, "--device", "cpu"]
+    out = tmp_path / "run"
+    assert train_image.main([str(argument) for argument in (*known, "--out", out)]) == 0
+    last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["step"] == 2
+    capsys.readouterr()
+
+    metrics, results = tmp_path / "figures.json", tmp_path / "results"
+    trained = (*known, "--weights", out / "model.safetensors")
+    assert run(*trained, "--metrics", metrics, "--out", results) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == ["AP", "all", *CITYSCAPES.names]
+    figures = json.loads(metrics.read_text())
+    assert figures["mask/AP50"] == pytest.approx(float(rows[1][3]), abs=0.05)
+    assert (figures["mask/AP/train"], rows[7]) == (-1, ["train", "-", "-"])  # there is none
+    assert {name: last[name] for name in figures} == pytest.approx(figures, abs=1e-6)
+    assert len(list(results.glob("*.txt"))) == 3
+    assert "is there already" in refusal(evaluate, *trained, "--out", results)
+
+
+def test_result_files_are_of_cityscapes_alone(
+    shapes: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    line = refusal(evaluate, CONFIG, "--data-root", shapes, "--out", tmp_path / "results")
+    assert "--out: result files are of Cityscapes; data.val holds images" in line
 
 
 @pytest.mark.parametrize(

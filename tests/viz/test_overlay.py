@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from qivis.structures import Frame, TrackedDetections
-from qivis.viz.overlay import VEIL, Rect, draw
+from qivis.structures import Frame, Sample, Targets, TrackedDetections
+from qivis.viz.overlay import VEIL, Rect, draw, draw_annotated
 from qivis.viz.overlay import _free_place as free_place
 from qivis.viz.palette import color
 
@@ -147,3 +147,13 @@ def test_text_grows_with_the_frame() -> None:
         rows = np.flatnonzero((drawn != 100).any(axis=(1, 2)))
         heights.append(rows.max() - rows.min())
     assert heights[1] == pytest.approx(2 * heights[0], rel=0.15)
+
+
+def test_annotated_objects_have_the_colour_of_their_class() -> None:
+    objects = tracked((20, 60, 100, 160), (180, 60, 280, 160))
+    labels = torch.tensor([2, 2])
+    targets = Targets(SIZE, objects.boxes, labels, objects.masks, torch.tensor([70, 71]))
+    drawn = draw_annotated(Sample(grey(), targets, torch.zeros(0, 4)), NAMES)
+    expected = (1 - VEIL) * 100 + VEIL * np.array(color(2))
+    for spot in ((110, 60), (110, 230)):
+        assert np.abs(drawn[spot] - expected).max() < 2
