@@ -45,11 +45,17 @@ def find_sets(args: argparse.Namespace) -> "tuple[list[NamedSet], DataConfig, Pa
     from qivis.config import load_config
     from qivis.config.schema import DataConfig
     from qivis.data.layouts import set_of_file, sets_in, sets_of_config
+    from qivis.errors import ConfigError
 
-    if args.data.suffix in {".yaml", ".yml"}:
+    is_config, is_file = args.data.suffix in {".yaml", ".yml"}, args.data.suffix == ".json"
+    if (args.data_root or args.set) and not is_config:
+        raise ConfigError(f"--data-root and --set go with a config (.yaml); got {args.data}")
+    if args.images and not is_file:
+        raise ConfigError(f"--images goes with an annotation file (.json); got {args.data}")
+    if is_config:
         config = load_config(args.data, args.set).data
         return sets_of_config(config), config, args.data_root or Path(config.root)
-    if args.data.suffix == ".json":
+    if is_file:
         return set_of_file(args.data, args.images or args.data.parent), DataConfig(), Path()
     return sets_in(args.data), DataConfig(), args.data
 

@@ -84,3 +84,17 @@ def test_what_cannot_be_read_is_one_line(refusal: Refusal, tmp_path: Path) -> No
     assert "no data set of a known layout" in refusal(check_data, tmp_path)
     assert "cannot be read" in refusal(check_data, tmp_path / "none.json")
     assert "none.yaml" in refusal(check_data, tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("data", "flags", "words"),
+    [
+        ("set", ["--data-root", "data"], "--data-root and --set go with a config (.yaml); got set"),
+        ("a.json", ["--set", "data.min_side=3"], "go with a config (.yaml); got a.json"),
+        ("a.yaml", ["--images", "pictures"], "--images goes with an annotation file (.json)"),
+    ],
+)
+def test_a_flag_that_would_say_nothing_is_refused(
+    data: str, flags: list[str], words: str, refusal: Refusal
+) -> None:
+    assert words in refusal(check_data, data, *flags)
