@@ -87,6 +87,13 @@ def test_settings_say_what_is_left_out(root: Path) -> None:
     assert "regions to ignore" in train.left_out[1].why
 
 
+def test_a_picture_that_is_small_and_empty_is_left_out_once(root: Path) -> None:
+    train, _ = look(root, DataConfig(min_side=65)).sets
+    counts = {entry.what: entry.count for entry in train.left_out}
+    assert counts["small pictures"] == 8
+    assert "pictures without objects" not in counts
+
+
 def videos(folder: Path, name: str, seeds: list[list[int]], *, is_measured_on: bool) -> Contents:
     """Videos without annotations, whose frames are these landscapes."""
     pictures = []
