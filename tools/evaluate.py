@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.config.arguments import add_overrides
 from qivis.shards import shard_argument
 
 if TYPE_CHECKING:
@@ -156,17 +157,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="a new folder for the result files of Cityscapes, as its server takes them",
     )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="a.b=value", help="override a setting"
-    )
-    parser.add_argument(
-        "--strict",
-        action="append_const",
-        dest="set",
-        const="data.strict=true",
-        help="stop at the first entry of the annotations that cannot be used (default: leave it "
-        "out, and say so)",
-    )
+    add_overrides(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     parser.add_argument(
         "--optimized",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.config.arguments import add_overrides
+
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
 
@@ -92,9 +94,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="N",
         help="the best so many of each video (default: %(default)s; the metric looks at no more)",
     )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="a.b=value", help="override a setting"
-    )
+    add_overrides(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     parser.add_argument("--check", type=Path, metavar="results.zip", help="the archive to check")
     parser.add_argument(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.config.arguments import add_overrides
+
 if TYPE_CHECKING:
     from qivis.engine.fit import Run
 
@@ -36,17 +38,7 @@ def parse_args(
         "--init", help="weights to start from: a name or a path (default: ImageNet)"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="a.b=value", help="override a setting"
-    )
-    parser.add_argument(
-        "--strict",
-        action="append_const",
-        dest="set",
-        const="data.strict=true",
-        help="stop at the first entry of the annotations that cannot be used (default: leave it "
-        "out, and say so)",
-    )
+    add_overrides(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     return parser.parse_args(argv)
 

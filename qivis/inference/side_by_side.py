@@ -4,8 +4,9 @@ A network of many small steps leaves a second thread with little to do in each o
 """
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier
 
 import torch
@@ -44,6 +45,21 @@ def find_side_by_side(
             yield _first(pending)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """While the block runs, the calling thread computes alone.
+
+    For work beside the network's: a second thread would take a processor from it, most of the time
+    only to wait for the next small step.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _first(pending: deque[tuple[Frame, Future[list[Detections]]]]) -> Found:

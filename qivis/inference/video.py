@@ -1,7 +1,7 @@
 """From a video to tracked masks, frame by frame: nothing here holds more than a few frames."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from qivis.errors import DataError
 from qivis.inference.ahead import ahead
 from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.inference.predictor import Predictor
-from qivis.inference.side_by_side import find_side_by_side
+from qivis.inference.side_by_side import find_side_by_side, one_thread
 from qivis.structures import Detections, Frame, TrackedDetections
 from qivis.tracking import Tracker, build_tracker
 
@@ -57,13 +57,16 @@ def segment_frames(
     if isinstance(predictor, Predictor):  # draws no masks that the tracker would not look at
         least = max(predictor.score_threshold, tracker.keep_score)
         predictor = replace(predictor, score_threshold=least)
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext
     if isinstance(predictor, Predictor) and predictor.device.type == "cpu":
-        found = find_side_by_side(rest, predictor)
+        found, beside = find_side_by_side(rest, predictor), one_thread
     else:
         found = _find_in_chunks(rest, predictor, frames_per_call)
     try:
         for frame, detections in found:
-            yield frame, tracker.update(detections.to("cpu"))
+            with beside():
+                tracked = tracker.update(detections.to("cpu"))
+            yield frame, tracked
     finally:
         found.close()
         rest.close()

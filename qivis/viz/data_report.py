@@ -16,7 +16,7 @@ from PIL import Image
 
 from qivis.files import write_atomically
 from qivis.structures.data_check import Alike, ClassCount, DataCheck, Fault, SetFigures
-from qivis.viz.overlay import Pixels
+from qivis.viz.outline import Pixels
 from qivis.viz.palette import color
 
 QUALITY = 80  # of the JPEGs

@@ -5,39 +5,21 @@ Only numpy and Pillow, so that it works where OpenCV does not.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from qivis.structures import Frame, Sample, TrackedDetections
+from qivis.viz.outline import Pixels, paint_object
 from qivis.viz.palette import color
+from qivis.viz.rect import Rect, extent
 
-VEIL = 0.38  # opacity of the colour over the object
-RIM = 0.35  # opacity of the dark line around the contour, which shows it on a light ground
-TAG = 0.92  # opacity of the tag
+TAG = 0.92  # opacity
 TEXT_COLOR = (17, 17, 20)
 SMALLEST_TEXT = 12  # pixels
 LINES_OF_TEXT = 38  # that a frame would hold from top to bottom
-LINES_OF_CONTOUR = 360  # that a frame would hold, side by side
 SMOOTHING = 4  # tags are drawn this much larger, then shrunk, so that their corners are round
-
-# Sigmas from a straight edge at which a blur has made 0 .. 255 of the step from 0 to 255.
-DISTANCES = np.array([NormalDist().inv_cdf((value + 0.5) / 256) for value in range(256)], "f4")
-
-Pixels = NDArray[np.uint8]
-
-
-class Rect(NamedTuple):
-    """Whole pixels; right and bottom are not inside."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
 
 
 def draw(frame: Frame | Tensor, tracked: TrackedDetections, names: Sequence[str] = ()) -> Pixels:
@@ -85,26 +67,18 @@ def _draw_objects(
     tags: Sequence[str],
 ) -> Pixels:
     """Veils, contours and tags of N objects; boxes (N, 4) are for masks without pixels."""
-    picture = Image.fromarray(np.array(image.permute(1, 2, 0).cpu().numpy(), order="C"))
+    picture = np.array(image.permute(1, 2, 0).cpu().numpy(), order="C")
     bitmaps = masks.cpu().numpy()
     extents = [
-        _extent(bitmap) or _around(box) for bitmap, box in zip(bitmaps, boxes.tolist(), strict=True)
+        extent(bitmap) or _around(box) for bitmap, box in zip(bitmaps, boxes.tolist(), strict=True)
     ]
-    from_large = np.argsort(-bitmaps.sum(axis=(1, 2)), kind="stable").tolist()
+    from_large = sorted(range(len(bitmaps)), key=lambda row: -np.count_nonzero(bitmaps[row]))
     for row in from_large:
-        _draw_mask(picture, bitmaps[row], extents[row], colors[row])
+        paint_object(picture, bitmaps[row], extents[row], colors[row])
     taken: list[Rect] = []
     for row in from_large:
         taken.append(_draw_tag(picture, tags[row], extents[row], colors[row], taken))
-    return np.array(picture)
-
-
-def _extent(mask: NDArray[np.bool_]) -> Rect | None:
-    """The tightest rectangle around the set pixels."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return None
-    return Rect(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return picture
 
 
 def _around(box: Sequence[float]) -> Rect:
@@ -112,93 +86,64 @@ def _around(box: Sequence[float]) -> Rect:
     return Rect(left, top, right, bottom)
 
 
-def _draw_mask(
-    picture: Image.Image, mask: NDArray[np.bool_], extent: Rect, rgb: tuple[int, int, int]
-) -> None:
-    """Veil and contour, in place."""
-    height, width = mask.shape
-    thickness = max(1.5, height / LINES_OF_CONTOUR)
-    margin = 4 + 2 * int(thickness)
-    left, top = max(extent.left - margin, 0), max(extent.top - margin, 0)
-    right, bottom = min(extent.right + margin, width), min(extent.bottom + margin, height)
-    # The blur takes the steps of the pixel grid out of the edge.
-    pixels = mask[top:bottom, left:right].astype(np.uint8) * 255
-    soft = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(_sigma(thickness)))
-    for paint, opacity in zip(((0, 0, 0), rgb), _opacities(thickness), strict=True):
-        picture.paste(paint, (left, top), soft.point(opacity))
-
-
-def _sigma(thickness: float) -> float:
-    return max(1.2, 0.8 * thickness)
-
-
-@lru_cache
-def _opacities(thickness: float) -> tuple[list[int], ...]:
-    """Of the rim, and of veil and line together, in 0 .. 255; the blurred mask is 0 .. 255."""
-    inside = _sigma(thickness) * DISTANCES  # pixels to the nearest edge, negative outside
-    rim = RIM * np.clip(thickness / 2 + 1.5 - np.abs(inside), 0, 1) * (inside < 0)
-    veil = VEIL * np.clip(inside + 0.5, 0, 1)
-    line = np.clip(thickness / 2 + 0.5 - np.abs(inside), 0, 1)
-    both = 1 - (1 - veil) * (1 - line)
-    return tuple(np.rint(255 * opacity).astype(int).tolist() for opacity in (rim, both))
-
-
 def _draw_tag(
-    picture: Image.Image, text: str, extent: Rect, rgb: tuple[int, int, int], taken: list[Rect]
+    picture: Pixels, text: str, around: Rect, rgb: tuple[int, int, int], taken: list[Rect]
 ) -> Rect:
-    """Draw a tag, in place, and tell where it is."""
-    font = _font(max(SMALLEST_TEXT, round(picture.height / LINES_OF_TEXT)))
+    """Draw a tag for what is there, in place, and tell where it is."""
+    font = _font(max(SMALLEST_TEXT, round(len(picture) / LINES_OF_TEXT)))
     ascent, descent = font.getmetrics()
     pad = round(0.3 * ascent)
-    width, height = round(font.getlength(text)) + 2 * pad, ascent + descent + pad // 2
-    place = _free_place(picture.size, (width, height), extent, taken)
+    tag = round(font.getlength(text)) + 2 * pad, ascent + descent + pad // 2
+    size = (picture.shape[1], picture.shape[0])
+    place = _free_place(size, tag, around, taken)
+    part = picture[place.window]
+    ground = Image.fromarray(part)  # as much of the tag as the picture has room for
+    ground.paste(rgb, (0, 0), _shape(*tag).crop((0, 0, *ground.size)))
+    ImageDraw.Draw(ground).text((pad, pad // 4), text, fill=TEXT_COLOR, font=font)
+    part[...] = np.asarray(ground)
+    return place
+
+
+@lru_cache(maxsize=64)
+def _shape(width: int, height: int) -> Image.Image:
+    """The opacity of a tag: its corners are round."""
     shape = Image.new("L", (SMOOTHING * width, SMOOTHING * height))
     ImageDraw.Draw(shape).rounded_rectangle(
         (0, 0, SMOOTHING * width - 1, SMOOTHING * height - 1),
         radius=SMOOTHING * height * 0.28,
         fill=round(255 * TAG),
     )
-    picture.paste(rgb, (place.left, place.top), shape.resize((width, height), Image.Resampling.BOX))
-    ImageDraw.Draw(picture).text(
-        (place.left + pad, place.top + pad // 4), text, fill=TEXT_COLOR, font=font
-    )
-    return place
+    return shape.resize((width, height), Image.Resampling.BOX)
 
 
 def _free_place(
-    frame: tuple[int, int], tag: tuple[int, int], extent: Rect, taken: Sequence[Rect]
+    frame: tuple[int, int], tag: tuple[int, int], around: Rect, taken: Sequence[Rect]
 ) -> Rect:
     """Where a tag hides no other, if there is such a place near its object.
 
     Args:
         frame, tag: (width, height) in pixels.
-        extent: of the object.
+        around: the object.
         taken: places of other tags.
     """
-    places = [_kept_within(frame, tag, corner) for corner in _corners(tag, extent)]
-    free = (place for place in places if not any(_overlap(place, other) for other in taken))
+    places = [_kept_within(frame, tag, corner) for corner in _corners(tag, around)]
+    free = (place for place in places if not any(place.overlaps(other) for other in taken))
     return next(free, places[0])
 
 
-def _corners(tag: tuple[int, int], extent: Rect) -> Iterator[tuple[int, int]]:
+def _corners(tag: tuple[int, int], around: Rect) -> Iterator[tuple[int, int]]:
     """Left top corners for a tag, best first: above the object, at its top, then further down."""
     width, height = tag
-    yield extent.left, extent.top - height - 2
-    yield extent.right - width, extent.top - height - 2
+    yield around.left, around.top - height - 2
+    yield around.right - width, around.top - height - 2
     for line in range(8):
-        yield extent.left, extent.top + 2 + line * (height + 2)
+        yield around.left, around.top + 2 + line * (height + 2)
 
 
 def _kept_within(frame: tuple[int, int], tag: tuple[int, int], corner: tuple[int, int]) -> Rect:
     left = max(min(corner[0], frame[0] - tag[0]), 0)
     top = max(min(corner[1], frame[1] - tag[1]), 0)
     return Rect(left, top, left + tag[0], top + tag[1])
-
-
-def _overlap(one: Rect, other: Rect) -> bool:
-    return max(one.left, other.left) < min(one.right, other.right) and max(
-        one.top, other.top
-    ) < min(one.bottom, other.bottom)
 
 
 @lru_cache(maxsize=8)

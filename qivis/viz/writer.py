@@ -81,7 +81,10 @@ class VideoWriter:
             padding = [(0, side % 2) for side in self.size]
             picture = np.pad(picture, [*padding, (0, 0)], mode="edge")
         frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,  # others cost more to start than they save
         )
         frame.pts, frame.time_base = self._clock.next_tick(seconds), self._clock.time_base
         self._mux(self._stream.encode(frame))

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
 
@@ -6,8 +7,10 @@ import torch
 
 from qivis.errors import VideoError
 from qivis.inference.predictor import load_predictor
-from qivis.inference.side_by_side import find_side_by_side
+from qivis.inference.side_by_side import find_side_by_side, one_thread
+from qivis.inference.video import segment_video
 from qivis.structures import Frame
+from qivis.tracking import Tracker
 from tests.tiny import noise
 
 
@@ -56,6 +59,29 @@ def test_each_worker_has_its_share_of_the_threads_and_others_keep_theirs(predict
     other.join()
     list(stream)
     assert sorted(seen) == [1] * 6 + [30]
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_what_is_done_beside_the_network_leaves_the_other_processors_to_it():
+    with suppress(RuntimeError), one_thread():
+        assert torch.get_num_threads() == 1
+        raise RuntimeError("stopped by the tracker")
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_the_tracker_is_such_work_and_the_caller_keeps_all_threads(predictor, monkeypatch):
+    seen = []
+    update = Tracker.update
+
+    def watched(self, detections):
+        seen.append(torch.get_num_threads())
+        return update(self, detections)
+
+    monkeypatch.setattr(Tracker, "update", watched)
+    for _ in segment_video(frames_of(4), predictor):
+        seen.append(10 * torch.get_num_threads())
+    assert seen == [1, 30] * 4
 
 
 def test_a_frame_that_cannot_be_read_is_an_error_after_those_before_it(predictor):

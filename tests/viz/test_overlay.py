@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from qivis.structures import Frame, Sample, Targets, TrackedDetections
-from qivis.viz.overlay import VEIL, Rect, draw, draw_annotated
+from qivis.viz.outline import VEIL
 from qivis.viz.overlay import _free_place as free_place
+from qivis.viz.overlay import draw, draw_annotated
 from qivis.viz.palette import color
+from qivis.viz.rect import Rect
 
 NAMES = ("person", "animal", "vehicle")
 SIZE = (200, 300)
