@@ -69,20 +69,20 @@ def _draw_objects(
     """Veils, contours and tags of N objects; boxes (N, 4) are for masks without pixels."""
     picture = np.array(image.permute(1, 2, 0).cpu().numpy(), order="C")
     bitmaps = masks.cpu().numpy()
-    extents = [
-        extent(bitmap) or _around(box) for bitmap, box in zip(bitmaps, boxes.tolist(), strict=True)
-    ]
+    extents = [extent(bitmap) for bitmap in bitmaps]
     from_large = sorted(range(len(bitmaps)), key=lambda row: -np.count_nonzero(bitmaps[row]))
     for row in from_large:
-        paint_object(picture, bitmaps[row], extents[row], colors[row])
+        if around := extents[row]:
+            paint_object(picture, bitmaps[row], around, colors[row])
     taken: list[Rect] = []
     for row in from_large:
-        taken.append(_draw_tag(picture, tags[row], extents[row], colors[row], taken))
+        around = extents[row] or _rounded(boxes[row])
+        taken.append(_draw_tag(picture, tags[row], around, colors[row], taken))
     return picture
 
 
-def _around(box: Sequence[float]) -> Rect:
-    left, top, right, bottom = (round(value) for value in box)
+def _rounded(box: Tensor) -> Rect:
+    left, top, right, bottom = (round(value) for value in box.tolist())
     return Rect(left, top, right, bottom)
 
 

@@ -127,8 +127,9 @@ def test_tags_make_room_for_one_another() -> None:
         taken.append(place)
 
 
-def test_an_object_without_a_pixel_still_has_its_tag() -> None:
-    objects = tracked((50, 60, 50, 60))
+@pytest.mark.parametrize("corner", [(50, 60), (0, 0), (300, 200), (320, 60), (50, 230)], ids=str)
+def test_an_object_without_a_pixel_still_has_its_tag(corner: tuple[int, int]) -> None:
+    objects = tracked((*corner, *corner))
     assert not objects.masks.any()
     drawn = draw(grey(100), objects, NAMES)
     assert (drawn != 100).any()
