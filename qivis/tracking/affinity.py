@@ -135,13 +135,16 @@ def match_greedily(similarity: Tensor, threshold: float) -> Tensor:
     Returns:
         (N,) int64, the column of each detection; -1 for none.
     """
-    free = similarity.numpy().copy()
-    columns = [-1] * len(free)
-    for row, choices in enumerate(free if free.size else ()):
-        column = int(choices.argmax())
-        if choices[column] >= threshold:
+    pairs = similarity.numpy()
+    taken = np.zeros(pairs.shape[1], dtype=bool)
+    columns = [-1] * len(pairs)
+    favourites = pairs.argmax(axis=1).tolist() if pairs.size else []
+    for row, column in enumerate(favourites):
+        if taken[column]:  # seldom: to look for the best one of a row takes longer than all else
+            column = int(np.where(taken, -1.0, pairs[row]).argmax())
+        if pairs[row, column] >= threshold and not taken[column]:
             columns[row] = column
-            free[:, column] = -1.0
+            taken[column] = True
     return torch.tensor(columns, dtype=torch.int64)
 
 

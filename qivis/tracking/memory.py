@@ -113,26 +113,32 @@ def refresh(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> TrackMem
         rows: (N,) int64, the track that each detection belongs to; no track twice.
         sightings: N of them.
     """
-    expected, looks, ages = memory.boxes[rows], memory.looks[rows], memory.ages[rows]
+    expected, ages = memory.boxes[rows], memory.ages[rows]
     surprise = sightings.boxes - expected
     shift = surprise.view(-1, 2, 2).mean(dim=1)  # (N, 2), of the centre
     elapsed = ages.clamp(min=1)[:, None]
-    # A view unlike the remembered one is more likely an occluded or mistaken one (CTVIS).
-    alike = likeness_to(memory, rows, sightings).clamp(min=0)
-    trust = (alike * sightings.scores)[:, None]
-    looks = unit_length((1 - trust) * looks + trust * sightings.looks)
     evidence = _add_evidence(memory.evidence, rows, sightings.class_scores)
     return replace(
         memory,
         boxes=memory.boxes.index_copy(0, rows, expected + POSITION_GAIN * surprise),
         velocities=memory.velocities.index_add(0, rows, VELOCITY_GAIN * shift / elapsed),
-        looks=memory.looks.index_copy(0, rows, looks),
+        looks=_learn_looks(memory, rows, sightings),
         evidence=evidence,
         labels=_settle_labels(memory.labels, evidence),
         ages=memory.ages.index_fill(0, rows, 0),
         seen_boxes=memory.seen_boxes.index_copy(0, rows, sightings.boxes),
         seen_grids=memory.seen_grids.index_copy(0, rows, sightings.grids),
     )
+
+
+def _learn_looks(memory: TrackMemory, rows: Tensor, sightings: Sightings) -> Tensor:
+    if not memory.looks.shape[1]:
+        return memory.looks
+    # A view unlike the remembered one is more likely an occluded or mistaken one (CTVIS).
+    alike = likeness_to(memory, rows, sightings).clamp(min=0)
+    trust = (alike * sightings.scores)[:, None]
+    looks = unit_length((1 - trust) * memory.looks[rows] + trust * sightings.looks)
+    return memory.looks.index_copy(0, rows, looks)
 
 
 def _add_evidence(evidence: Tensor, rows: Tensor, class_scores: Tensor) -> Tensor:

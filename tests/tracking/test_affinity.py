@@ -143,6 +143,20 @@ def test_greedy_matching_gives_each_its_best_free_track(similarity, columns):
     assert match_greedily(torch.tensor(similarity), threshold=0.5).tolist() == columns
 
 
+def test_greedy_matching_is_what_choosing_one_after_the_other_gives():
+    generator = torch.Generator().manual_seed(0)
+    for number, others in [(1, 1), (7, 4), (4, 7), (30, 30)]:
+        for _ in range(20):  # in steps of a tenth, so that many are alike
+            similarity = torch.randint(0, 11, (number, others), generator=generator) / 10
+            free, expected = list(range(others)), []
+            for row in similarity.tolist():
+                column = max(free, key=lambda place: row[place], default=-1)
+                chosen = column if column >= 0 and row[column] >= 0.5 else -1
+                expected.append(chosen)
+                free = [place for place in free if place != chosen]
+            assert match_greedily(similarity, threshold=0.5).tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("similarity", "greedy", "together"),
     [
