@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         missed += finished.returncode != 0
         verdict = "meets its bar" if finished.returncode == 0 else "**misses a bar**"
         shown = " ".join([script, *(Path(name).name for name in rest)])
-        parts.append(f"## {shown}: {verdict}\n\n```\n{finished.stdout.strip()}\n```\n")
+        printed = finished.stdout.strip().replace(str(args.clip), args.clip.name)
+        parts.append(f"## {shown}: {verdict}\n\n```\n{printed}\n```\n")
         (FOLDER / "results.md").write_text("\n".join(parts), encoding="utf-8")
     return missed
 

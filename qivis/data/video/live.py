@@ -40,8 +40,8 @@ class LiveSource(FrameSource):
     """A stream of pictures that can be read once, from the beginning.
 
     Its `info` claims neither frames nor seconds. When a connection breaks, the reading ends with
-    a warning; the frames before that are valid. Webcams on macOS and Windows, and cameras with
-    an RTSP address, follow the documentation of FFmpeg's devices; they have not been run.
+    a warning; the frames before that are valid. Webcams follow the documentation of FFmpeg's
+    devices; they have not been run.
 
     name: a webcam's number, an address, or `-`.
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,6 +19,7 @@ from qivis.data.video.live import LiveSource, is_live
 from qivis.errors import VideoError
 
 from .conftest import FPS, SIZE, MakeClip, NumberOf
+from .rtsp_camera import film
 
 STREAMED = {"options": {"x264-params": "keyint=8:scenecut=0"}}
 
@@ -127,6 +129,20 @@ def test_what_came_before_a_connection_breaks_is_valid(
     assert shown[:10] == list(range(10))
     assert len(shown) < 30
     assert "clip.ts: damaged or broken off" in caplog.text
+
+
+def test_a_camera_with_an_rtsp_address_is_read_until_it_hangs_up(
+    make_clip: MakeClip, number_of: NumberOf
+) -> None:
+    clip = make_clip("clip.ts", **STREAMED)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as camera:
+        filmed = camera.submit(film, server, clip)
+        with open_video(f"rtsp://127.0.0.1:{server.getsockname()[1]}/front") as video:
+            assert video.info.size == SIZE
+            frames = list(video)
+        assert filmed.result() == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
+    assert [number_of(frame.image) for frame in frames] == list(range(40))
+    assert [frame.seconds for frame in frames] == pytest.approx([i / FPS for i in range(40)])
 
 
 READ_STANDARD_INPUT = """
