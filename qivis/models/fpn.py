@@ -22,6 +22,6 @@ class Fpn(nn.Module):
         """Maps (B, C, H, W), finest first, to as many (B, width, H, W)."""
         levels = [lateral(level) for lateral, level in zip(self.lateral, features, strict=True)]
         for finer in range(len(levels) - 2, -1, -1):
-            above = F.interpolate(levels[finer + 1], size=levels[finer].shape[-2:])
+            above = F.interpolate(levels[finer + 1], size=features[finer].shape[-2:])
             levels[finer] = levels[finer] + above
         return tuple(output(level) for output, level in zip(self.output, levels, strict=True))

@@ -1,3 +1,4 @@
+import operator
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from qivis.config.schema import InputConfig
 from qivis.models.backbone import BACKBONES
 from qivis.models.deformable import DeformableConv, deform
+from qivis.models.fpn import Fpn
 from qivis.models.fused import FusedConv
 from qivis.models.inputs import prepare
 from qivis.models.optimize import fuse, optimize
@@ -89,6 +91,14 @@ def test_of_a_backbone_only_fused_convolutions_and_pooling_are_left(name):
     assert {type(layer) for layer in layers} <= {FusedConv, nn.MaxPool2d}
     assert len(layers) == len(steps)
     assert not [layer for layer in graph.modules() if isinstance(layer, NORMS)]
+
+
+def test_the_sums_of_backbone_and_pyramid_happen_within_convolutions():
+    pyramid = Fpn((256, 512, 1024, 2048), 8)
+    graph = fuse(nn.Sequential(BACKBONES["resnet50"](), pyramid).eval(), torch.float32).graph
+    called = [node.target for node in graph.nodes if node.op == "call_function"]
+    assert called.count(nn.functional.interpolate) == 3
+    assert not {operator.add, operator.iadd} & set(called)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
