@@ -60,8 +60,7 @@ class BoxStage(nn.Module):
         roi_features = roi_align_pyramid(
             pyramid, boxes.flatten(0, 1), images, self._grid, self._sampling_ratio
         )
-        attended, _ = self.attention(queries, queries, queries, need_weights=False)
-        mask_queries = self.attention_norm(queries + attended)
+        mask_queries = self.ask(queries)
         filtered = self.interact(mask_queries.flatten(0, 1), roi_features)
         filtered = self.flatten_norm(self.flatten(filtered.flatten(1))).relu()
         queries = self.interact_norm(mask_queries + filtered.view_as(mask_queries))
@@ -73,6 +72,12 @@ class BoxStage(nn.Module):
             queries=queries,
             mask_queries=mask_queries,
         )
+
+    def ask(self, queries: Tensor) -> Tensor:
+        """What the queries, (B, Q, D), ask their boxes for, having looked at one another."""
+        attended, _ = self.attention(queries, queries, queries, need_weights=False)
+        asked: Tensor = self.attention_norm(queries + attended)
+        return asked
 
 
 def initialise_head(head: nn.Module, class_layer: nn.Linear | nn.Conv2d) -> None:

@@ -5,17 +5,35 @@ result is still in the processor's cache. The operators are those that `torch.co
 CPUs; called by hand, they need no C++ compiler.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
+from qivis.ops.winograd import TILE, convolve, transform_kernel
 
 # What may follow a convolution, in oneDNN's words: a name and its numbers.
 ACTIVATIONS: Mapping[str, tuple[float, ...]] = {"none": (), "relu": (), "hardtanh": (0.0, 6.0)}
+# The same as the least and the greatest result.
+LIMITS: Mapping[str, tuple[float | None, float | None]] = {
+    "none": (None, None),
+    "relu": (0.0, None),
+    "hardtanh": (0.0, 6.0),
+}
+
+# Winograd's way to convolve is the faster one from so many channels, and tiles in a map. How many
+# maps there are does not count, or a frame's result would depend on the others of its batch.
+LEAST_CHANNELS = 128
+LEAST_TILES = 12
+
+
+def packed(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
+    """The faster layer where there is one, else the one given."""
+    return PackedLinear(linear, dtype) if has_onednn(linear.weight.device) else linear
 
 
 def has_onednn(device: torch.device) -> bool:
@@ -28,6 +46,7 @@ class FusedConv(nn.Module):
 
     weight: Tensor
     bias: Tensor
+    weight_at_points: Tensor | None
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, dtype: torch.dtype) -> None:
         """Args: norm: follows the convolution. dtype: of weights, inputs and outputs."""
@@ -42,6 +61,8 @@ class FusedConv(nn.Module):
         self.geometry = (padding, list(conv.stride), list(conv.dilation), conv.groups)
         self.activation = "none"
         self._use_onednn = has_onednn(weight.device)
+        at_points = transform_kernel(weight).to(dtype) if _suits_winograd(conv) else None
+        self.register_buffer("weight_at_points", at_points)
 
     def forward(self, features: Tensor, other: Tensor | None = None) -> Tensor:
         """(B, C, H, W) to (B, D, H', W').
@@ -51,6 +72,12 @@ class FusedConv(nn.Module):
         """
         if not self._use_onednn:
             return self._step_by_step(features, other)
+        if (
+            other is None
+            and self.weight_at_points is not None
+            and _num_tiles(features) >= LEAST_TILES
+        ):
+            return convolve(features, self.weight_at_points, self.bias, LIMITS[self.activation])
         run: Any = torch.ops.mkldnn._convolution_pointwise
         layer = (self.weight, self.bias, *self.geometry)
         numbers = ACTIVATIONS[self.activation]
@@ -88,6 +115,33 @@ class PackedLinear(nn.Module):
         return result
 
 
+class SplitDynamicConv(nn.Module):
+    """`DynamicConv` with a layer for each of the two filters, which need not be cut apart then."""
+
+    def __init__(self, conv: DynamicConv, dtype: torch.dtype) -> None:
+        """Args: dtype: of weights, inputs and outputs."""
+        super().__init__()
+        self.into, self.out_of = (packed(half, dtype) for half in _halves(conv.generate))
+        self.norm_in, self.norm_out = conv.norm_in, conv.norm_out
+
+    def forward(self, queries: Tensor, features: Tensor) -> Tensor:
+        """(N, D) queries and (N, S * S, D) features to (N, S * S, D), as `DynamicConv` has it."""
+        width = features.shape[-1]
+        into = self.into(queries).view(len(queries), width, -1)
+        features = self.norm_in(torch.bmm(features, into)).relu_()  # (N, S * S, d)
+        out_of = self.out_of(queries).view(len(queries), -1, width)
+        filtered: Tensor = self.norm_out(torch.bmm(features, out_of)).relu_()
+        return filtered
+
+
+def _halves(linear: nn.Linear) -> Iterator[nn.Linear]:
+    """A linear layer as two, for the two halves of its results."""
+    for weight, bias in zip(linear.weight.chunk(2), linear.bias.chunk(2), strict=True):
+        half = nn.Linear(weight.shape[1], len(weight), device=weight.device)
+        half.weight, half.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
+        yield half
+
+
 def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d | None) -> tuple[Tensor, Tensor]:
     """Weight and bias of a convolution and the norm after it, which uses running statistics."""
     weight = conv.weight.detach()
@@ -100,6 +154,17 @@ def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d | None) -> tuple[Tensor, Tenso
     folded = weight.double() * scale.view(-1, 1, 1, 1)
     shifted = (bias.double() - mean.double()) * scale + norm.bias.detach().double()
     return folded.to(weight.dtype), shifted.to(weight.dtype)
+
+
+def _suits_winograd(conv: nn.Conv2d) -> bool:
+    geometry = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
+    wide = min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
+    return wide and geometry == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+
+
+def _num_tiles(features: Tensor) -> int:
+    height, width = features.shape[-2:]
+    return -(-height // TILE) * -(-width // TILE)
 
 
 def _evened(weight: Tensor) -> tuple[Tensor, list[int]]:

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from qivis.models.deformable import DeformableConv
-from qivis.models.fused import FusedConv, PackedLinear, has_onednn
+from qivis.models.dynamic_conv import DynamicConv
+from qivis.models.fused import FusedConv, SplitDynamicConv, packed
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.queryinst import QueryInst
 
@@ -34,6 +35,35 @@ def optimize(model: QueryInst, dtype: torch.dtype = torch.float32) -> None:
         if part is not None:
             _replace_layers(part, dtype)
             part.to(dtype)
+    if isinstance(queries, LearnedQueries):
+        _remember_filters(model.stages[0], queries.features.weight)
+
+
+class Remembered(nn.Module):
+    """What a layer made of the learned queries, which are the same for every picture."""
+
+    result: Tensor
+
+    def __init__(self, result: Tensor) -> None:
+        """Args: result: (Q, D)."""
+        super().__init__()
+        self.register_buffer("result", result)
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """(B * Q, C) to (B * Q, D)."""
+        batch_size = len(queries) // len(self.result)
+        return self.result.expand(batch_size, -1, -1).flatten(0, 1)
+
+
+@torch.no_grad()
+def _remember_filters(stage: Any, queries: Tensor) -> None:
+    """Of the first stage the filters, which it makes without having looked at the picture."""
+    asked = stage.ask(queries[None])[0]
+    filters = stage.interact
+    filters.into, filters.out_of = (
+        Remembered(filters.into(asked)),
+        Remembered(filters.out_of(asked)),
+    )
 
 
 class FusedFeatures(nn.Module):
@@ -132,7 +162,9 @@ def _replace_layers(parent: nn.Module, dtype: torch.dtype) -> None:
             setattr(parent, name, fuse(child, dtype))
         elif isinstance(child, nn.Conv2d):
             setattr(parent, name, FusedConv(child, None, dtype))
-        elif isinstance(child, nn.Linear) and has_onednn(child.weight.device):
-            setattr(parent, name, PackedLinear(child, dtype))
+        elif isinstance(child, DynamicConv):
+            setattr(parent, name, SplitDynamicConv(child, dtype))
+        elif isinstance(child, nn.Linear):
+            setattr(parent, name, packed(child, dtype))
         else:
             _replace_layers(child, dtype)
