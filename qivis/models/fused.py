@@ -115,6 +115,35 @@ class PackedLinear(nn.Module):
         return result
 
 
+class UpsampledLogits(nn.Module):
+    """A transposed 2 x 2 convolution of stride 2, ReLU and logits: as two matrix products.
+
+    Each pixel becomes four that know nothing of one another, so they are put in their places last,
+    as logits, which are fewer than features.
+    """
+
+    def __init__(self, upsample: nn.ConvTranspose2d, logits: nn.Conv2d, dtype: torch.dtype) -> None:
+        """Args: logits: of kernel size 1. dtype: of weights, inputs and outputs."""
+        super().__init__()
+        width, filters = upsample.weight.shape[:2]
+        conv = nn.Conv2d(width, 4 * filters, 1, device=upsample.weight.device)
+        weight = upsample.weight.detach().permute(2, 3, 1, 0).reshape(-1, width, 1, 1)
+        assert upsample.bias is not None, "as in the mask head"
+        conv.weight = nn.Parameter(weight)
+        conv.bias = nn.Parameter(upsample.bias.detach().repeat(4))
+        self.upsample = FusedConv(conv, None, dtype)
+        self.upsample.activation = "relu"
+        self.logits = FusedConv(logits, None, dtype)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(P, D, S, S) to (P, K, 2S, 2S)."""
+        count, _, height, width = features.shape
+        four = self.upsample(features).permute(0, 2, 3, 1).reshape(count * height, width * 4, 1, -1)
+        logits: Tensor = self.logits(four.permute(0, 3, 1, 2))  # (P * S, K, S * 4, 1)
+        logits = logits.squeeze(-1).view(count, height, -1, width, 2, 2)
+        return logits.permute(0, 2, 1, 4, 3, 5).reshape(count, -1, 2 * height, 2 * width)
+
+
 class SplitDynamicConv(nn.Module):
     """`DynamicConv` with a layer for each of the two filters, which need not be cut apart then."""
 

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from qivis.models.deformable import DeformableConv
 from qivis.models.dynamic_conv import DynamicConv
-from qivis.models.fused import FusedConv, SplitDynamicConv, packed
+from qivis.models.fused import FusedConv, SplitDynamicConv, UpsampledLogits, packed
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.queryinst import QueryInst
 
@@ -30,6 +30,8 @@ def optimize(model: QueryInst, dtype: torch.dtype = torch.float32) -> None:
     features = FusedFeatures(model.backbone, model.fpn, dtype)
     model.backbone, model.fpn = features, nn.Identity()
     queries = model.queries
+    for head in model.mask_heads:
+        _join_upsampling(head, dtype)
     start = queries.features if isinstance(queries, LearnedQueries) else queries  # not the boxes
     for part in (start, model.stages, model.mask_heads, model.association):
         if part is not None:
@@ -156,15 +158,27 @@ def _activation(node: fx.Node | None, traced: fx.GraphModule) -> str:
 
 def _replace_layers(parent: nn.Module, dtype: torch.dtype) -> None:
     for name, child in list(parent.named_children()):
-        if isinstance(child, nn.MultiheadAttention):
-            continue  # takes the weights of its layers, not the layers
-        if isinstance(child, nn.Sequential) and any(isinstance(part, nn.Conv2d) for part in child):
-            setattr(parent, name, fuse(child, dtype))
-        elif isinstance(child, nn.Conv2d):
-            setattr(parent, name, FusedConv(child, None, dtype))
-        elif isinstance(child, DynamicConv):
-            setattr(parent, name, SplitDynamicConv(child, dtype))
-        elif isinstance(child, nn.Linear):
-            setattr(parent, name, packed(child, dtype))
-        else:
+        faster = _faster(child, dtype)
+        if faster is None:
             _replace_layers(child, dtype)
+        else:
+            setattr(parent, name, faster)
+
+
+def _faster(module: nn.Module, dtype: torch.dtype) -> nn.Module | None:
+    """What takes the place of a module; None where only parts of it are replaced, if anything."""
+    if isinstance(module, nn.MultiheadAttention):
+        return module  # takes the weights of its layers, not the layers
+    if isinstance(module, nn.Sequential) and any(isinstance(part, nn.Conv2d) for part in module):
+        return fuse(module, dtype)
+    if isinstance(module, nn.Conv2d):
+        return FusedConv(module, None, dtype)
+    if isinstance(module, DynamicConv):
+        return SplitDynamicConv(module, dtype)
+    return packed(module, dtype) if isinstance(module, nn.Linear) else None
+
+
+def _join_upsampling(head: Any, dtype: torch.dtype) -> None:
+    """Make what follows the convolutions of a mask head one layer."""
+    head.logits = UpsampledLogits(head.upsample, head.logits, dtype)
+    head.upsample = nn.Identity()

@@ -68,12 +68,12 @@ def convolve(
     step = max(1, _BYTES // row_bytes)
     for first in range(0, rows, step):
         tiles = _tiles(padded, first, min(step, rows - first), columns)
-        values = torch.mm(evaluate, tiles).view(_SIDE**2, -1, channels)
-        products = torch.bmm(values, kernel)
+        values = torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles)
+        products = torch.bmm(values.transpose(0, 1), kernel)  # (36, T, D)
         products[_ONE] += bias
+        results = torch.bmm(interpolate.expand(len(tiles), -1, -1), products.transpose(0, 1))
+        results = results.view(images, -1, columns, TILE, TILE, filters).transpose(2, 3)
         part = result[:, first : first + step]
-        results = torch.mm(interpolate, products.flatten(1))
-        results = results.view(TILE, TILE, images, -1, columns, filters).permute(2, 3, 0, 4, 1, 5)
         if limits == (None, None):
             part.copy_(results)
         else:
@@ -83,12 +83,12 @@ def convolve(
 
 
 def _tiles(padded: Tensor, first: int, count: int, columns: int) -> Tensor:
-    """Rows of tiles of maps (B, H', W', C): (36, B * count * columns * C), pixel by pixel."""
+    """Rows of tiles of maps (B, H', W', C): (T, 36, C) with T = B * count * columns."""
     images, _, _, channels = padded.shape
     image, row, column, channel = padded.stride()
-    steps = (row, column, image, TILE * row, TILE * column, channel)
-    shape = (_SIDE, _SIDE, images, count, columns, channels)
-    return padded.as_strided(shape, steps, first * TILE * row).reshape(_SIDE**2, -1)
+    shape = (images, count, columns, _SIDE, _SIDE, channels)
+    steps = (image, TILE * row, TILE * column, row, column, channel)
+    return padded.as_strided(shape, steps, first * TILE * row).reshape(-1, _SIDE**2, channels)
 
 
 def _matrices() -> tuple[Tensor, Tensor, Tensor]:

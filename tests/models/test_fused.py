@@ -3,8 +3,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from qivis.models import fused
+from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
-from qivis.models.fused import FusedConv, PackedLinear, has_onednn
+from qivis.models.fused import (
+    FusedConv,
+    PackedLinear,
+    SplitDynamicConv,
+    UpsampledLogits,
+    has_onednn,
+)
 
 CLOSE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.bfloat16: {"rtol": 0.02, "atol": 0.05}}
 ON_CPU = pytest.mark.skipif(not has_onednn(torch.device("cpu")), reason="PyTorch without oneDNN")
@@ -84,3 +92,97 @@ def test_a_packed_layer_is_the_linear_one(dtype, bias, shape):
     result = PackedLinear(linear, dtype)(features.to(dtype))
     assert result.dtype == dtype
     torch.testing.assert_close(result.float(), linear(features), **CLOSE[dtype])
+
+
+@pytest.fixture
+def winograd_calls(monkeypatch):
+    """The shapes of maps that were convolved in Winograd's way."""
+    calls = []
+    convolve = fused.convolve
+    monkeypatch.setattr(
+        fused, "convolve", lambda *args: calls.append(tuple(args[0].shape)) or convolve(*args)
+    )
+    return calls
+
+
+@ON_CPU
+@torch.inference_mode()
+@pytest.mark.parametrize("activation", ["none", "relu", "hardtanh"])
+def test_wide_3_x_3_convolutions_go_winograds_way(winograd_calls, dtype, activation):
+    torch.manual_seed(0)
+    conv, batch_norm = nn.Conv2d(128, 160, 3, padding=1, bias=False), norm(160)
+    features = 6 * torch.randn(2, 128, 13, 10)
+    layer = FusedConv(conv, batch_norm, dtype)
+    layer.activation = activation
+    expected = batch_norm(conv(features))
+    expected = {"none": expected, "relu": expected.relu(), "hardtanh": F.relu6(expected)}
+    result = layer(features.to(dtype))
+    assert winograd_calls == [(2, 128, 13, 10)]
+    assert result.dtype == dtype
+    close = {torch.float32: 1e-5, torch.bfloat16: 0.03}[dtype] * expected["none"].std()
+    assert (result.float() - expected[activation]).abs().mean() < close
+
+
+@ON_CPU
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("geometry", "size"),
+    [
+        ({"padding": 1, "stride": 2}, (16, 16)),
+        ({"padding": 0}, (16, 16)),
+        ({"padding": 2, "dilation": 2}, (16, 16)),
+        ({"padding": 1, "groups": 2}, (16, 16)),
+        ({"padding": 1}, (8, 20)),  # ten tiles
+    ],
+)
+def test_other_convolutions_do_not(winograd_calls, geometry, size):
+    conv = nn.Conv2d(128, 128, 3, **geometry)
+    features = torch.randn(1, 128, *size)
+    result = FusedConv(conv, None, torch.float32)(features)
+    torch.testing.assert_close(result, conv(features), **CLOSE[torch.float32])
+    assert not winograd_calls
+
+
+@ON_CPU
+@torch.inference_mode()
+def test_a_wide_convolution_with_a_sum_does_not(winograd_calls):
+    conv = nn.Conv2d(128, 128, 3, padding=1)
+    features, other = torch.randn(2, 1, 128, 16, 16)
+    result = FusedConv(conv, None, torch.float32)(features, other)
+    torch.testing.assert_close(result, conv(features) + other, **CLOSE[torch.float32])
+    assert not winograd_calls
+
+
+@ON_CPU
+@torch.inference_mode()
+def test_a_map_convolved_alone_is_bit_for_bit_what_it_is_among_others(dtype):
+    torch.manual_seed(0)
+    layer = FusedConv(nn.Conv2d(128, 128, 3, padding=1), None, dtype)
+    features = torch.randn(15, 128, 14, 14).to(dtype)
+    together = layer(features)
+    for count in (1, 2, 7):
+        assert torch.equal(layer(features[:count]), together[:count])
+
+
+@torch.inference_mode()
+def test_logits_of_an_upsampled_map_are_those_of_the_layers_one_after_the_other(dtype):
+    torch.manual_seed(0)
+    upsample, logits = nn.ConvTranspose2d(6, 5, 2, stride=2), nn.Conv2d(5, 4, 1)
+    features = torch.randn(3, 6, 3, 5)
+    expected = logits(upsample(features).relu())
+    result = UpsampledLogits(upsample, logits, dtype)(features.to(dtype))
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.float(), expected, **CLOSE[dtype])
+
+
+@torch.inference_mode()
+def test_a_dynamic_convolution_with_two_layers_is_the_one_with_one(dtype):
+    torch.manual_seed(0)
+    conv = DynamicConv(6, 4)
+    queries, features = torch.randn(3, 6), torch.randn(3, 9, 6)
+    expected = conv(queries, features)
+    split = SplitDynamicConv(conv, dtype)
+    split.to(dtype)
+    result = split(queries.to(dtype), features.to(dtype))
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.float(), expected, rtol=0.02, atol=CLOSE[dtype]["atol"] * 2)

@@ -10,9 +10,9 @@ from qivis.config.schema import InputConfig
 from qivis.models.backbone import BACKBONES
 from qivis.models.deformable import DeformableConv, deform
 from qivis.models.fpn import Fpn
-from qivis.models.fused import FusedConv
+from qivis.models.fused import FusedConv, PackedLinear
 from qivis.models.inputs import prepare
-from qivis.models.optimize import fuse, optimize
+from qivis.models.optimize import Remembered, fuse, optimize
 from qivis.models.postprocess import select_detections
 from tests.tiny import FEATURIZED, TINY, noise, spread_scores, tiny_model
 
@@ -81,6 +81,14 @@ def test_in_bfloat16_features_are_close_and_boxes_stay_float32(config):
     assert ours.initial.boxes.dtype == ours.stages[-1].boxes.dtype == torch.float32
     if not ours.initial.dense:  # boxes that were learned, not proposed, are the same
         assert torch.equal(ours.initial.boxes, theirs.initial.boxes)
+
+
+def test_filters_of_learned_queries_are_made_once():
+    _, optimized = twins(TINY)
+    optimize(optimized)
+    remembered = [isinstance(stage.interact.into, Remembered) for stage in optimized.stages]
+    assert remembered == [True] + [False] * (len(remembered) - 1)
+    assert not [m for m in optimized.stages[0].interact.modules() if isinstance(m, PackedLinear)]
 
 
 @pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0"])
