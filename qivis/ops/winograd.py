@@ -18,9 +18,10 @@ _SIDE = TILE + 2  # points a side, and pixels of a tile
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
 _ONE = 1 * _SIDE + 1  # the point (1, 1), whose value all results of a tile have for a summand
 
-# Of the tiles that are transformed at once: they stay in the caches, and the C library hands out
-# smaller blocks without asking the system for new pages, which take longer than the transforms.
-_BYTES = 18 << 20
+# Of the tiles that are transformed at once. They stay in the caches, and together with the results
+# they stay small enough for the C library to keep their memory: new pages from the system take
+# longer than the transforms.
+_BYTES = 5 << 20
 
 
 def transform_kernel(weight: Tensor) -> Tensor:
@@ -59,15 +60,13 @@ def convolve(
     """
     images, channels, height, width = features.shape
     rows, columns = -(-height // TILE), -(-width // TILE)
-    padded = features.new_zeros(images, TILE * rows + 2, TILE * columns + 2, channels)
-    padded[:, 1 : height + 1, 1 : width + 1] = features.permute(0, 2, 3, 1)
     filters = kernel.shape[2]
     result = features.new_empty(images, rows, TILE, columns, TILE, filters)
     evaluate, interpolate = (matrix.to(features) for matrix in (_EVALUATE, _INTERPOLATE))
     row_bytes = _SIDE**2 * images * columns * max(channels, filters) * features.element_size()
     step = max(1, _BYTES // row_bytes)
     for first in range(0, rows, step):
-        tiles = _tiles(padded, first, min(step, rows - first), columns)
+        tiles = _tiles(features.permute(0, 2, 3, 1), first, min(step, rows - first))
         values = torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles)
         products = torch.bmm(values.transpose(0, 1), kernel)  # (36, T, D)
         products[_ONE] += bias
@@ -82,13 +81,18 @@ def convolve(
     return whole.contiguous().permute(0, 3, 1, 2)
 
 
-def _tiles(padded: Tensor, first: int, count: int, columns: int) -> Tensor:
-    """Rows of tiles of maps (B, H', W', C): (T, 36, C) with T = B * count * columns."""
-    images, _, _, channels = padded.shape
+def _tiles(maps: Tensor, first: int, count: int) -> Tensor:
+    """Rows of tiles of maps (B, H, W, C), with zeros around: (T, 36, C), T = B * count * columns."""
+    images, height, width, channels = maps.shape
+    columns = -(-width // TILE)
+    padded = maps.new_zeros(images, TILE * count + 2, TILE * columns + 2, channels)
+    top = TILE * first - 1  # the row of the maps that the first of `padded` stands for
+    start, stop = max(top, 0), min(top + padded.shape[1], height)
+    padded[:, start - top : stop - top, 1 : width + 1] = maps[:, start:stop]
     image, row, column, channel = padded.stride()
     shape = (images, count, columns, _SIDE, _SIDE, channels)
     steps = (image, TILE * row, TILE * column, row, column, channel)
-    return padded.as_strided(shape, steps, first * TILE * row).reshape(-1, _SIDE**2, channels)
+    return padded.as_strided(shape, steps).reshape(-1, _SIDE**2, channels)
 
 
 def _matrices() -> tuple[Tensor, Tensor, Tensor]:
