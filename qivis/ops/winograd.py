@@ -82,7 +82,7 @@ def convolve(
 
 
 def _tiles(maps: Tensor, first: int, count: int) -> Tensor:
-    """Rows of tiles of maps (B, H, W, C), with zeros around: (T, 36, C), T = B * count * columns."""
+    """Rows of tiles of maps (B, H, W, C), with zeros around: (B * count * columns, 36, C)."""
     images, height, width, channels = maps.shape
     columns = -(-width // TILE)
     padded = maps.new_zeros(images, TILE * count + 2, TILE * columns + 2, channels)
