@@ -61,7 +61,8 @@ class FusedConv(nn.Module):
         self.geometry = (padding, list(conv.stride), list(conv.dilation), conv.groups)
         self.activation = "none"
         self._use_onednn = has_onednn(weight.device)
-        at_points = transform_kernel(weight).to(dtype) if _suits_winograd(conv) else None
+        suits = self._use_onednn and _suits_winograd(conv)  # GPUs choose for themselves
+        at_points = transform_kernel(weight).to(dtype) if suits else None
         self.register_buffer("weight_at_points", at_points)
 
     def forward(self, features: Tensor, other: Tensor | None = None) -> Tensor:
