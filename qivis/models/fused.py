@@ -139,10 +139,12 @@ class UpsampledLogits(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(P, D, S, S) to (P, K, 2S, 2S)."""
         count, _, height, width = features.shape
-        four = self.upsample(features).permute(0, 2, 3, 1).reshape(count * height, width * 4, 1, -1)
+        four = self.upsample(features).permute(0, 2, 3, 1)  # (P, S, S, 4 * D)
+        four = four.reshape(count * height, 4 * width, 1, four.shape[-1] // 4)
         logits: Tensor = self.logits(four.permute(0, 3, 1, 2))  # (P * S, K, S * 4, 1)
-        logits = logits.squeeze(-1).view(count, height, -1, width, 2, 2)
-        return logits.permute(0, 2, 1, 4, 3, 5).reshape(count, -1, 2 * height, 2 * width)
+        classes = logits.shape[1]
+        logits = logits.reshape(count, height, classes, width, 2, 2).permute(0, 2, 1, 4, 3, 5)
+        return logits.reshape(count, classes, 2 * height, 2 * width)
 
 
 class SplitDynamicConv(nn.Module):
@@ -153,13 +155,14 @@ class SplitDynamicConv(nn.Module):
         super().__init__()
         self.into, self.out_of = (packed(half, dtype) for half in _halves(conv.generate))
         self.norm_in, self.norm_out = conv.norm_in, conv.norm_out
+        self._inner = conv.norm_in.normalized_shape[0]
 
     def forward(self, queries: Tensor, features: Tensor) -> Tensor:
         """(N, D) queries and (N, S * S, D) features to (N, S * S, D), as `DynamicConv` has it."""
         width = features.shape[-1]
-        into = self.into(queries).view(len(queries), width, -1)
+        into = self.into(queries).view(-1, width, self._inner)
         features = self.norm_in(torch.bmm(features, into)).relu_()  # (N, S * S, d)
-        out_of = self.out_of(queries).view(len(queries), -1, width)
+        out_of = self.out_of(queries).view(-1, self._inner, width)
         filtered: Tensor = self.norm_out(torch.bmm(features, out_of)).relu_()
         return filtered
 

@@ -50,7 +50,7 @@ def convolve(
     In float32 about as exact as a convolution one by one, in bfloat16 7 times coarser.
 
     Args:
-        features: (B, C, H, W), float32 or bfloat16.
+        features: (B, C, H, W), float32 or bfloat16; B may be 0.
         kernel: (36, C, D), by `transform_kernel`, of the same type.
         bias: (D,).
         limits: the least and the greatest result; (0, None) is a ReLU.
@@ -59,8 +59,10 @@ def convolve(
         (B, D, H, W), channels last.
     """
     images, channels, height, width = features.shape
-    rows, columns = -(-height // TILE), -(-width // TILE)
     filters = kernel.shape[2]
+    if not images:
+        return features.new_empty(0, filters, height, width)
+    rows, columns = -(-height // TILE), -(-width // TILE)
     result = features.new_empty(images, rows, TILE, columns, TILE, filters)
     evaluate, interpolate = (matrix.to(features) for matrix in (_EVALUATE, _INTERPOLATE))
     row_bytes = _SIDE**2 * images * columns * max(channels, filters) * features.element_size()

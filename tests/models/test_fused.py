@@ -160,15 +160,16 @@ def test_a_map_convolved_alone_is_bit_for_bit_what_it_is_among_others(dtype):
     layer = FusedConv(nn.Conv2d(128, 128, 3, padding=1), None, dtype)
     features = torch.randn(15, 128, 14, 14).to(dtype)
     together = layer(features)
-    for count in (1, 2, 7):
+    for count in (0, 1, 2, 7):
         assert torch.equal(layer(features[:count]), together[:count])
 
 
 @torch.inference_mode()
-def test_logits_of_an_upsampled_map_are_those_of_the_layers_one_after_the_other(dtype):
+@pytest.mark.parametrize("count", [3, 0])
+def test_logits_of_an_upsampled_map_are_those_of_the_layers_one_after_the_other(dtype, count):
     torch.manual_seed(0)
     upsample, logits = nn.ConvTranspose2d(6, 5, 2, stride=2), nn.Conv2d(5, 4, 1)
-    features = torch.randn(3, 6, 3, 5)
+    features = torch.randn(count, 6, 3, 5)
     expected = logits(upsample(features).relu())
     result = UpsampledLogits(upsample, logits, dtype)(features.to(dtype))
     assert result.dtype == dtype
@@ -176,10 +177,11 @@ def test_logits_of_an_upsampled_map_are_those_of_the_layers_one_after_the_other(
 
 
 @torch.inference_mode()
-def test_a_dynamic_convolution_with_two_layers_is_the_one_with_one(dtype):
+@pytest.mark.parametrize("count", [3, 0])
+def test_a_dynamic_convolution_with_two_layers_is_the_one_with_one(dtype, count):
     torch.manual_seed(0)
     conv = DynamicConv(6, 4)
-    queries, features = torch.randn(3, 6), torch.randn(3, 9, 6)
+    queries, features = torch.randn(count, 6), torch.randn(count, 9, 6)
     expected = conv(queries, features)
     split = SplitDynamicConv(conv, dtype)
     split.to(dtype)

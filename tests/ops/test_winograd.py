@@ -13,7 +13,7 @@ def layer(channels, filters, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("size", [(4, 4), (8, 12), (1, 1), (5, 7), (14, 14), (3, 18)])
-@pytest.mark.parametrize("images", [1, 3])
+@pytest.mark.parametrize("images", [0, 1, 3])
 def test_it_is_the_convolution(size, images):
     weight, bias = layer(5, 6)
     features = torch.randn(images, 5, *size, dtype=torch.float64)
