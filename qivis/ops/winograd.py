@@ -61,7 +61,7 @@ def convolve(
     images, channels, height, width = features.shape
     filters = kernel.shape[2]
     if not images:
-        return features.new_empty(0, filters, height, width)
+        return features.new_empty(0, height, width, filters).permute(0, 3, 1, 2)
     rows, columns = -(-height // TILE), -(-width // TILE)
     result = features.new_empty(images, rows, TILE, columns, TILE, filters)
     evaluate, interpolate = (matrix.to(features) for matrix in (_EVALUATE, _INTERPOLATE))
