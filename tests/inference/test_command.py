@@ -214,6 +214,18 @@ def transport_stream(path, num_frames):
         container.mux(stream.encode())
 
 
+@pytest.fixture
+def interruptible():
+    """Processes that the test starts heed SIGINT, also if this one was told to ignore it.
+
+    Shells tell it to what they run in the background.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("pause", [0, 8], ids=["while it works", "while it waits for more"])
 def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_path, pause):
     transport_stream(tmp_path / "clip.ts", 6 * CHUNK_FRAMES)  # FFmpeg first looks at 5 seconds
