@@ -16,10 +16,8 @@ from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
 from qivis.ops.winograd import TILE, convolve, transform_kernel
 
-# What may follow a convolution, in oneDNN's words: a name and its numbers.
-ACTIVATIONS: Mapping[str, tuple[float, ...]] = {"none": (), "relu": (), "hardtanh": (0.0, 6.0)}
-# The same as the least and the greatest result.
-LIMITS: Mapping[str, tuple[float | None, float | None]] = {
+# What may follow a convolution, in oneDNN's words: the least and the greatest result.
+ACTIVATIONS: Mapping[str, tuple[float | None, float | None]] = {
     "none": (None, None),
     "relu": (0.0, None),
     "hardtanh": (0.0, 6.0),
@@ -78,10 +76,12 @@ class FusedConv(nn.Module):
             and self.weight_at_points is not None
             and _num_tiles(features) >= LEAST_TILES
         ):
-            return convolve(features, self.weight_at_points, self.bias, LIMITS[self.activation])
+            return convolve(
+                features, self.weight_at_points, self.bias, ACTIVATIONS[self.activation]
+            )
         run: Any = torch.ops.mkldnn._convolution_pointwise
         layer = (self.weight, self.bias, *self.geometry)
-        numbers = ACTIVATIONS[self.activation]
+        numbers = ACTIVATIONS[self.activation] if self.activation == "hardtanh" else ()
         if other is None:
             fused: Tensor = run(features, *layer, self.activation, numbers, "")
         else:

@@ -91,6 +91,19 @@ def test_filters_of_learned_queries_are_made_once():
     assert not [m for m in optimized.stages[0].interact.modules() if isinstance(m, PackedLinear)]
 
 
+@torch.inference_mode()
+def test_filters_made_once_are_those_that_the_first_stage_makes_for_each_picture():
+    plain, optimized = twins(TINY)
+    optimize(optimized)
+    stage, queries = plain.stages[0], plain.queries.features.weight
+    filters = stage.interact.generate(stage.ask(queries[None])[0]).chunk(2, dim=1)
+    found = optimized.stages[0].interact
+    for layer, expected in zip((found.into, found.out_of), filters, strict=True):
+        for pictures in (1, 2):
+            result = layer(torch.zeros(pictures * len(queries), queries.shape[1]))
+            torch.testing.assert_close(result, expected.repeat(pictures, 1), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0"])
 def test_of_a_backbone_only_fused_convolutions_and_pooling_are_left(name):
     graph = fuse(BACKBONES[name]().eval(), torch.float32)
