@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
-from qivis.ops.winograd import TILE, convolve, transform_kernel
+from qivis.ops.winograd import TILE, bias_at_points, convolve, transform_kernel
 
 # What may follow a convolution, in oneDNN's words: the least and the greatest result.
 ACTIVATIONS: Mapping[str, tuple[float | None, float | None]] = {
@@ -44,7 +44,6 @@ class FusedConv(nn.Module):
 
     weight: Tensor
     bias: Tensor
-    weight_at_points: Tensor | None
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, dtype: torch.dtype) -> None:
         """Args: norm: follows the convolution. dtype: of weights, inputs and outputs."""
@@ -53,15 +52,15 @@ class FusedConv(nn.Module):
         padding = list[Any](conv.padding)
         if isinstance(conv, SameConv2d) and conv.stride[0] > 1:
             weight, padding = _evened(weight)
-        # Not packed: oneDNN packs for one size of the map, and by another is 20 times slower.
         self.register_buffer("weight", weight.to(dtype, memory_format=torch.channels_last))
         self.register_buffer("bias", bias.to(dtype))
         self.geometry = (padding, list(conv.stride), list(conv.dilation), conv.groups)
         self.activation = "none"
-        self._use_onednn = has_onednn(weight.device)
-        suits = self._use_onednn and _suits_winograd(conv)  # GPUs choose for themselves
-        at_points = transform_kernel(weight).to(dtype) if suits else None
-        self.register_buffer("weight_at_points", at_points)
+        self._packed, self._winograd = None, None
+        if has_onednn(weight.device):  # GPUs choose for themselves
+            self._packed = _PackedConv(self.weight, self.bias, self.geometry)
+            if _suits_winograd(conv):
+                self._winograd = _WinogradProducts(weight, bias, dtype)
 
     def forward(self, features: Tensor, other: Tensor | None = None) -> Tensor:
         """(B, C, H, W) to (B, D, H', W').
@@ -69,25 +68,12 @@ class FusedConv(nn.Module):
         `other`, of that shape, is added before the activation, which then may not be `hardtanh`:
         oneDNN has no such operation.
         """
-        if not self._use_onednn:
+        if self._packed is None:
             return self._step_by_step(features, other)
-        if (
-            other is None
-            and self.weight_at_points is not None
-            and _num_tiles(features) >= LEAST_TILES
-        ):
-            return convolve(
-                features, self.weight_at_points, self.bias, ACTIVATIONS[self.activation]
-            )
-        run: Any = torch.ops.mkldnn._convolution_pointwise
-        layer = (self.weight, self.bias, *self.geometry)
-        numbers = ACTIVATIONS[self.activation] if self.activation == "hardtanh" else ()
-        if other is None:
-            fused: Tensor = run(features, *layer, self.activation, numbers, "")
-        else:
-            unary = None if self.activation == "none" else self.activation
-            fused = run(features, other, *layer, "add", 1.0, unary, numbers, "")
-        return fused
+        if other is None and self._winograd is not None and _num_tiles(features) >= LEAST_TILES:
+            limits = ACTIVATIONS[self.activation]
+            return convolve(features, len(self.weight), self._winograd, limits)
+        return self._packed(features, other, self.activation)
 
     def _step_by_step(self, features: Tensor, other: Tensor | None) -> Tensor:
         padding, stride, dilation, groups = self.geometry
@@ -97,6 +83,62 @@ class FusedConv(nn.Module):
         if self.activation == "none":
             return result
         return result.relu() if self.activation == "relu" else F.relu6(result)
+
+
+class _PackedConv:
+    """A convolution by oneDNN, its weights packed for maps of one size: that of the last one.
+
+    Packed for another size they can be 20 times slower, and unpacked they are packed in each call.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, geometry: tuple[Any, ...]) -> None:
+        """Args: geometry: padding, stride, dilation and groups."""
+        # One attribute, so that threads that see maps of different sizes never mix them up.
+        self._kept: tuple[torch.Size | None, Tensor] = (None, weight)
+        self._bias, self._geometry = bias, geometry
+
+    def __call__(
+        self, features: Tensor, other: Tensor | None = None, activation: str = "none"
+    ) -> Tensor:
+        """As `FusedConv.forward`."""
+        run: Any = torch.ops.mkldnn._convolution_pointwise
+        layer = (self._for_size(features.shape), self._bias, *self._geometry)
+        numbers = ACTIVATIONS[activation] if activation == "hardtanh" else ()
+        if other is None:
+            fused: Tensor = run(features, *layer, activation, numbers, "")
+        else:
+            unary = None if activation == "none" else activation
+            fused = run(features, other, *layer, "add", 1.0, unary, numbers, "")
+        return fused
+
+    def _for_size(self, size: torch.Size) -> Tensor:
+        packed_for, weight = self._kept
+        if packed_for != size:
+            pack: Any = torch.ops.mkldnn._reorder_convolution_weight
+            plain = weight.to_dense() if weight.is_mkldnn else weight
+            weight = pack(plain, *self._geometry, list(size))
+            self._kept = (size, weight)
+        return weight
+
+
+class _WinogradProducts:
+    """What `winograd.convolve` multiplies by: a convolution of one pixel, in a group a point."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        """Args: weight: (D, C, 3, 3). bias: (D,). dtype: of values and products."""
+        at_points = transform_kernel(weight).to(dtype).transpose(1, 2)  # (36, D, C)
+        groups = len(at_points)
+        self._conv = _PackedConv(
+            at_points.reshape(-1, at_points.shape[2], 1, 1),
+            bias_at_points(bias).to(dtype).flatten(),
+            ([0, 0], [1, 1], [1, 1], groups),
+        )
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """(T, 36, C) to (T, 36, D)."""
+        count, points, _ = values.shape
+        pixels = values.view(1, count, 1, -1).permute(0, 3, 1, 2)
+        return self._conv(pixels).permute(0, 2, 3, 1).view(count, points, -1)
 
 
 class PackedLinear(nn.Module):

@@ -6,6 +6,9 @@ point, where a matrix product sums the channels; and 4 x 4 results are interpola
 overlap by two pixels. For inference on CPUs.
 """
 
+from collections.abc import Callable
+from itertools import product
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,6 +25,7 @@ _ONE = 1 * _SIDE + 1  # the point (1, 1), whose value all results of a tile have
 # they stay small enough for the C library to keep their memory: new pages from the system take
 # longer than the transforms.
 _BYTES = 5 << 20
+_ENOUGH_TILES = 64  # at once, for matrix products to be fast
 
 
 def transform_kernel(weight: Tensor) -> Tensor:
@@ -39,48 +43,67 @@ def transform_kernel(weight: Tensor) -> Tensor:
     return values.view(-1, channels, filters).to(weight.dtype)
 
 
+def bias_at_points(bias: Tensor) -> Tensor:
+    """(D,) to (36, D): what the products are to be given, for results to get the bias."""
+    values = bias.new_zeros(_SIDE**2, len(bias))
+    values[_ONE] = bias
+    return values
+
+
 def convolve(
     features: Tensor,
-    kernel: Tensor,
-    bias: Tensor,
+    filters: int,
+    multiply: Callable[[Tensor], Tensor],
     limits: tuple[float | None, float | None] = (None, None),
 ) -> Tensor:
-    """Convolution with one pixel of padding, a bias, and limits to the result.
+    """Convolution with one pixel of padding, and limits to the result.
 
     In float32 about as exact as a convolution one by one, in bfloat16 7 times coarser.
 
     Args:
         features: (B, C, H, W), float32 or bfloat16; B may be 0.
-        kernel: (36, C, D), by `transform_kernel`, of the same type.
-        bias: (D,).
+        filters: D.
+        multiply: values (T, 36, C) to products (T, 36, D): at each point by the matrix of
+            `transform_kernel`, plus `bias_at_points`. T is the same in all calls for a B, H and W.
         limits: the least and the greatest result; (0, None) is a ReLU.
 
     Returns:
         (B, D, H, W), channels last.
     """
     images, channels, height, width = features.shape
-    filters = kernel.shape[2]
     if not images:
         return features.new_empty(0, height, width, filters).permute(0, 3, 1, 2)
+    maps = features.permute(0, 2, 3, 1)
     rows, columns = -(-height // TILE), -(-width // TILE)
     result = features.new_empty(images, rows, TILE, columns, TILE, filters)
     evaluate, interpolate = (matrix.to(features) for matrix in (_EVALUATE, _INTERPOLATE))
-    row_bytes = _SIDE**2 * images * columns * max(channels, filters) * features.element_size()
-    step = max(1, _BYTES // row_bytes)
-    for first in range(0, rows, step):
-        tiles = _tiles(features.permute(0, 2, 3, 1), first, min(step, rows - first))
+    tile_bytes = _SIDE**2 * max(channels, filters) * features.element_size()
+    deep, high = _part(images, rows, columns, _BYTES // tile_bytes)
+    for image, row in product(_starts(images, deep), _starts(rows, high)):
+        tiles = _tiles(maps[image : image + deep], row, high)
         values = torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles)
-        products = torch.bmm(values.transpose(0, 1), kernel)  # (36, T, D)
-        products[_ONE] += bias
-        results = torch.bmm(interpolate.expand(len(tiles), -1, -1), products.transpose(0, 1))
-        results = results.view(images, -1, columns, TILE, TILE, filters).transpose(2, 3)
-        part = result[:, first : first + step]
+        results = torch.bmm(interpolate.expand(len(tiles), -1, -1), multiply(values))
+        results = results.view(deep, high, columns, TILE, TILE, filters).transpose(2, 3)
+        part = result[image : image + deep, row : row + high]
         if limits == (None, None):
             part.copy_(results)
         else:
             torch.clamp(results, *limits, out=part)
     whole = result.view(images, TILE * rows, TILE * columns, filters)[:, :height, :width]
     return whole.contiguous().permute(0, 3, 1, 2)
+
+
+def _part(images: int, rows: int, columns: int, most_tiles: int) -> tuple[int, int]:
+    """Of how many maps, and how many rows of each, the tiles are done at once."""
+    if rows * columns > most_tiles:
+        parts = -(-rows // max(1, most_tiles // columns))
+        return 1, -(-rows // parts)
+    return min(images, -(-_ENOUGH_TILES // (rows * columns))), rows
+
+
+def _starts(count: int, size: int) -> list[int]:
+    """Of parts of one size that cover `count`; the last overlaps the one before where it has to."""
+    return [min(start, count - size) for start in range(0, count, size)]
 
 
 def _tiles(maps: Tensor, first: int, count: int) -> Tensor:
@@ -107,8 +130,8 @@ def _matrices() -> tuple[Tensor, Tensor, Tensor]:
     tile[-1] = np.poly(points)[::-1]
     scales = [np.prod(point - rest) for point, rest in zip(points, others, strict=True)]
     kernel = np.vstack([np.vander(points, 3, increasing=True) / np.c_[scales], np.eye(3)[-1:]])
-    product = np.hstack([np.vander(points, TILE, increasing=True).T, np.eye(TILE)[:, -1:]])
-    return torch.from_numpy(tile), torch.from_numpy(kernel), torch.from_numpy(product)
+    results = np.hstack([np.vander(points, TILE, increasing=True).T, np.eye(TILE)[:, -1:]])
+    return torch.from_numpy(tile), torch.from_numpy(kernel), torch.from_numpy(results)
 
 
 _TILE_SIDE, _KERNEL, _PRODUCT_SIDE = _matrices()

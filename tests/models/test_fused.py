@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -73,12 +75,32 @@ def test_padding_of_the_odd_pixel_is_part_of_the_kernel(fused_conv, kernel, grou
 
 
 @torch.inference_mode()
-def test_a_map_of_another_size_is_convolved_as_well(fused_conv):
-    conv = nn.Conv2d(4, 6, 1)
-    fused = fused_conv(conv, None, torch.float32)
-    for side in (8, 5):
-        features = torch.randn(1, 4, side, side)
-        torch.testing.assert_close(fused(features), conv(features), **CLOSE[torch.float32])
+@pytest.mark.parametrize("channels", [4, 128])  # by Winograd's way, too
+def test_maps_of_other_sizes_and_numbers_are_convolved_as_well(fused_conv, channels, dtype):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(channels, channels, 3, padding=1)
+    fused = fused_conv(conv, None, dtype)
+    for count, side in ((1, 16), (1, 40), (3, 40), (1, 16)):
+        features = torch.randn(count, channels, side, side)
+        result = fused(features.to(dtype)).float()
+        torch.testing.assert_close(result, conv(features), rtol=0.02, atol=4 * CLOSE[dtype]["atol"])
+
+
+@ON_CPU
+@torch.inference_mode()
+def test_threads_may_see_maps_of_different_sizes_at_once():
+    torch.manual_seed(0)
+    conv = nn.Conv2d(128, 128, 3, padding=1)
+    fused = FusedConv(conv, None, torch.float32)
+    maps = [torch.randn(1, 128, side, side) for side in (8, 16, 24)]  # the first not Winograd's way
+    expected = [fused(features) for features in maps]
+
+    def convolve_all(_):
+        return [torch.equal(fused(m), e) for m, e in zip(maps, expected, strict=True)]
+
+    with ThreadPoolExecutor(4) as pool:
+        same = list(pool.map(torch.inference_mode()(convolve_all), range(24)))
+    assert same == [[True] * 3] * 24
 
 
 @ON_CPU

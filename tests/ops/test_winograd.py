@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from qivis.ops import winograd
-from qivis.ops.winograd import convolve, transform_kernel
+from qivis.ops.winograd import bias_at_points, convolve, transform_kernel
 
 
 def layer(channels, filters, dtype=torch.float64):
@@ -12,13 +12,25 @@ def layer(channels, filters, dtype=torch.float64):
     return weight, torch.randn(filters, dtype=dtype)
 
 
+def products(weight, bias, counts=None):
+    """By what values are multiplied; notes of how many tiles they are."""
+    kernel, summand = transform_kernel(weight), bias_at_points(bias)
+
+    def multiply(values):
+        if counts is not None:
+            counts.append(len(values))
+        return torch.einsum("tpc,pcd->tpd", values, kernel) + summand
+
+    return multiply
+
+
 @pytest.mark.parametrize("size", [(4, 4), (8, 12), (1, 1), (5, 7), (14, 14), (3, 18)])
 @pytest.mark.parametrize("images", [0, 1, 3])
 def test_it_is_the_convolution(size, images):
     weight, bias = layer(5, 6)
     features = torch.randn(images, 5, *size, dtype=torch.float64)
     expected = F.conv2d(features, weight, bias, padding=1)
-    found = convolve(features, transform_kernel(weight), bias)
+    found = convolve(features, 6, products(weight, bias))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
@@ -28,22 +40,45 @@ def test_results_stay_within_the_limits(limits):
     weight, bias = layer(5, 6)
     features = torch.randn(2, 5, 9, 8, dtype=torch.float64)
     expected = F.conv2d(features, weight, bias, padding=1).clamp(*limits)
-    found = convolve(features, transform_kernel(weight), bias, limits)
+    found = convolve(features, 6, products(weight, bias), limits)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("channels_and_filters", [(32, 8), (8, 32)])
-def test_maps_too_large_for_the_caches_are_done_in_parts(monkeypatch, channels_and_filters):
+@pytest.mark.parametrize(
+    ("rows", "tiles"),
+    [
+        (12, [8] * 6),  # three parts of 4 rows in each of the two maps
+        (11, [8] * 6),  # the last one overlaps the second
+        (9, [6] * 6),  # no part is larger than it has to be
+        (4, [8] * 2),
+    ],
+)
+def test_maps_too_large_for_the_caches_are_done_in_parts_of_one_size(
+    monkeypatch, channels_and_filters, rows, tiles
+):
     weight, bias = layer(*channels_and_filters)
-    features = torch.randn(2, len(weight[0]), 44, 8, dtype=torch.float64)
+    features = torch.randn(2, len(weight[0]), 4 * rows, 8, dtype=torch.float64)
     expected = F.conv2d(features, weight, bias, padding=1)
     counts = []
-    tiles = winograd._tiles
-    monkeypatch.setattr(winograd, "_tiles", lambda *args: counts.append(args[2]) or tiles(*args))
-    # Rows have 2 tiles in each of 2 images, of 36 points, 32 channels and 8 bytes.
-    monkeypatch.setattr(winograd, "_BYTES", 4 * (4 * 36 * 32 * 8))
-    found = convolve(features, transform_kernel(weight), bias)
-    assert counts == [4, 4, 3]
+    # A tile has 36 points, 32 channels and 8 bytes; two make a row.
+    monkeypatch.setattr(winograd, "_BYTES", 9 * (36 * 32 * 8))
+    monkeypatch.setattr(winograd, "_ENOUGH_TILES", 8)
+    found = convolve(features, len(weight), products(weight, bias, counts))
+    assert counts == tiles
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("maps", "tiles"), [(1, [16]), (3, [48]), (4, [64]), (8, [64, 64]), (9, [64, 64, 64])]
+)
+def test_small_maps_are_done_together_in_parts_of_one_size(maps, tiles):
+    weight, bias = layer(5, 6)
+    features = torch.randn(maps, 5, 14, 14, dtype=torch.float64)
+    expected = F.conv2d(features, weight, bias, padding=1)
+    counts = []
+    found = convolve(features, 6, products(weight, bias, counts))
+    assert counts == tiles
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
@@ -52,7 +87,10 @@ def test_rounding_does_little_harm(dtype, most):
     weight, _ = layer(128, 128)
     features = torch.randn(1, 128, 16, 16, dtype=torch.float64).relu().to(dtype)
     expected = F.conv2d(features.double(), weight, padding=1)
-    found = convolve(features, transform_kernel(weight).to(dtype), torch.zeros(128, dtype=dtype))
+    kernel = transform_kernel(weight).to(dtype)
+    found = convolve(
+        features, 128, lambda values: torch.bmm(values.transpose(0, 1), kernel).transpose(0, 1)
+    )
     error = (found.double() - expected).square().mean().sqrt() / expected.std()
     assert error < most
 
