@@ -47,11 +47,14 @@ def train(args: argparse.Namespace, name: str, build_run: Callable[..., "Run"]) 
     """Train what `build_run` puts together of the arguments; returns the exit code."""
     from qivis.engine.fit import fit
     from qivis.errors import QivisError
+    from qivis.memory import keep_freed_memory
 
     is_first = os.environ.get("RANK", "0") == "0"  # of those that torchrun starts
     logging.basicConfig(level=logging.INFO if is_first else logging.ERROR, format="%(message)s")
     try:
         run = build_run(args.config, args.set, args.data_root, args.out, args.device, args.init)
+        if run.device.type == "cpu":
+            keep_freed_memory()
         fit(run, resume=args.resume)
     except QivisError as error:
         print(f"{name}: {error}", file=sys.stderr)

@@ -12,7 +12,6 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from qivis.data.video.packet_table import PacketTable, read_packet_table
 from qivis.data.video.source import DecoderStoppedError
 from qivis.data.video.upright import Pixels, to_image
 from qivis.data.video.with_pyav import Probe
+from qivis.memory import give_back_freed_memory
 from qivis.structures import Frame
 
 CHUNK_FRAMES = 32
@@ -86,7 +86,9 @@ def decode_with_decord(
             pictures = within(CHUNK_SECONDS, partial(_read, reader, indices))
             if is_fenced:
                 reader = None  # and with it all that it has read ahead
-                _give_back_freed_pictures()
+                # Some stays in the heap of each of decord's threads: of 720p, 87 kB a frame. To
+                # have blocks returned as they are freed would cost the network half its speed.
+                give_back_freed_memory()
             _check_pictures(pictures, size, expected)
             expected = pictures[-1] if peek else None
             for index in range(begin, end):
@@ -173,16 +175,6 @@ def _import_decord() -> Any:
     finally:
         ctypes.RTLD_GLOBAL = shared  # type: ignore[misc]
     return decord
-
-
-def _give_back_freed_pictures() -> None:
-    """Have glibc return the memory of freed pictures.
-
-    It keeps some in the heap of each of decord's threads: with 720p, memory grew by 87 kB a frame.
-    To return every large block as it is freed (`mallopt`) would cost the network half its speed.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # another C library has no such function
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _read(reader: Any, indices: range) -> list[Pixels]:
