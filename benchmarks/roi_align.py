@@ -5,8 +5,8 @@
 The reference is torchvision's `roi_align` on each level for the boxes that belong there, as its
 `MultiScaleRoIAlign` and mmdetection's extractor do. It knows no bfloat16 on a CPU: there, ours in
 bfloat16 stands against the reference in float32. All ways are timed in turn, in one process, wall
-and processor, which a busy machine stretches less; ratios are of medians. The bar is 8 for the
-forward, by both clocks.
+and processor, which a busy machine stretches less; ratios are of medians. A run is ten calls: the
+processor's clock is too coarse for one. The bar is 8 for the forward, by both clocks.
 
 The pyramid is laid out once for all stages of a network, seven poolings in QueryInst's: a line
 tells what that costs. Box sides are log-normal around 90 pixels and each level gets some.
@@ -15,6 +15,7 @@ tells what that costs. Box sides are log-normal around 90 pixels and each level 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ NUMBER, CHANNELS = 100, 256
 GRIDS = (7, 14)
 SAMPLING_RATIO = 2
 IMAGES = torch.zeros(NUMBER, dtype=torch.int64)  # all boxes lie in the one there is
+CALLS = 10  # that are timed together
 BAR = 8.0
 TOLERANCE = 1e-4
 
@@ -102,7 +104,8 @@ def layouts(pyramid: Sequence[Tensor]) -> Ways:
 
 def table(title: str, ways: Ways, runs: int) -> list[float]:
     """Print how long each way takes; returns the ratios of the first to the others."""
-    times = time_in_turn(ways, runs)
+    times = time_in_turn({name: partial(repeat, way) for name, way in ways.items()}, runs)
+    times = {name: (wall / CALLS, cpu / CALLS) for name, (wall, cpu) in times.items()}
     base, ratios = next(iter(times.values())), []
     print(title)
     for name, (wall, processor) in times.items():
@@ -110,6 +113,12 @@ def table(title: str, ways: Ways, runs: int) -> list[float]:
         print(f"  {name:38} {{:8.2f}} {{:6.1f}} {{:11.2f}} {{:6.1f}}".format(*figures))
         ratios += [figures[1], figures[3]]
     return ratios[2:]
+
+
+def repeat(way: Callable[[], object]) -> None:
+    """As often as is timed."""
+    for _ in range(CALLS):
+        way()
 
 
 def difference(pyramid: Sequence[Tensor], boxes: Tensor, side: int) -> float:
