@@ -13,6 +13,7 @@ from qivis.models.fused import (
     PackedLinear,
     SplitDynamicConv,
     UpsampledLogits,
+    _PackedConv,
     has_onednn,
 )
 
@@ -84,6 +85,20 @@ def test_maps_of_other_sizes_and_numbers_are_convolved_as_well(fused_conv, chann
         features = torch.randn(count, channels, side, side)
         result = fused(features.to(dtype)).float()
         torch.testing.assert_close(result, conv(features), rtol=0.02, atol=4 * CLOSE[dtype]["atol"])
+
+
+@ON_CPU
+@torch.inference_mode()
+def test_weights_are_packed_once_for_maps_of_one_size():
+    conv = _PackedConv(torch.randn(6, 4, 1, 1), torch.zeros(6), ([0, 0], [1, 1], [1, 1], 1))
+    packed = []
+    for side in (8, 8, 5, 5):
+        conv(torch.randn(1, 4, side, side))
+        packed.append(conv._kept)
+    assert packed[0] is packed[1]
+    assert packed[2] is packed[3]
+    assert [tuple(size) for size, _ in packed[1:3]] == [(1, 4, 8, 8), (1, 4, 5, 5)]
+    assert all(weight.is_mkldnn for _, weight in packed)
 
 
 @ON_CPU

@@ -37,6 +37,16 @@ def test_a_tiny_network_learns_the_moving_shapes(
     assert train_image.main([*arguments, "--set", "optim.epochs=20", "--resume"]) == 0
 
 
+def test_a_training_on_a_cpu_keeps_the_memory_that_it_frees(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr("qivis.memory.keep_freed_memory", lambda: calls.append(None))
+    arguments = [str(CONFIG), "--data-root", str(shapes), "--out", str(tmp_path / "run")]
+    assert train_image.main([*arguments, "--device", "cpu", "--set", "optim.epochs=1"]) == 0
+    assert calls == [None]
+
+
 def test_a_bad_config_is_one_line(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "bad.yaml").write_text("model: {num_querys: 3}\n")
     line = refusal(train_image, tmp_path / "bad.yaml")
