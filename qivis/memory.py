@@ -12,9 +12,9 @@ def keep_freed_memory() -> None:
     """Have the C library keep freed blocks of any size, as long as the process lives.
 
     By itself glibc gives blocks of more than 32 MB back at once: a map of large pictures, the
-    gradient of a large layer. The next step takes as much again, and the system's first touch of
-    each of its pages takes a third of the time of an R-50's step on a CPU. For programs that do
-    one thing over and over; what a program has taken once it then holds until its end.
+    gradient of a large layer. The next step takes as much again, and that each of its pages is
+    new takes a quarter of the forward and backward of an R-50 on a CPU (benchmarks/notes.md). For
+    programs that do one thing over and over; what one has taken it then holds until its end.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library has no such function
         library = ctypes.CDLL(None)

@@ -31,7 +31,7 @@ def build_optimizer(model: QueryInst, config: OptimConfig) -> AdamW:
     backbone = {id(p) for p in model.backbone.parameters()}
     groups = _by_rate(decayed, config.weight_decay, backbone, config)
     groups += _by_rate(rest, 0.0, backbone, config) if rest else []
-    return AdamW(groups, fused=True)  # one pass over the weights; PyTorch's default makes seven
+    return AdamW(groups, fused=True)  # in one pass over the weights, not in several
 
 
 def _by_rate(

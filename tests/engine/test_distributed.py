@@ -84,15 +84,21 @@ def test_two_ranks_learn_what_one_learns_from_the_same_batches(
     assert first["weights"] == pytest.approx(alone["weights"], rel=1e-10, abs=1e-10)
 
 
+def train_arguments(shapes: Path, *overrides: str) -> list[str]:
+    """The command that trains the tiny network, but for its folder."""
+    tool = CONFIGS.parents[1] / "tools" / "train_image.py"
+    arguments = [str(tool), str(CONFIGS / "tiny_shapes_image.yaml"), "--data-root", str(shapes)]
+    arguments += ["--device", "cpu"]
+    return arguments + [part for override in overrides for part in ("--set", override)]
+
+
 @pytest.mark.slow
 def test_under_torchrun_ranks_see_together_what_one_process_sees(
     shapes: Path, tmp_path: Path
 ) -> None:
     # In float32 ranks round differently, and a training makes ten times more of it with every step
     # or two: after eight steps losses are percents apart. So hardly anything is learned here.
-    tool = CONFIGS.parents[1] / "tools" / "train_image.py"
-    arguments = [str(tool), str(CONFIGS / "tiny_shapes_image.yaml"), "--data-root", str(shapes)]
-    arguments += ["--device", "cpu", "--set", "optim.epochs=10", "--set", "optim.lr=1e-7"]
+    arguments = train_arguments(shapes, "optim.epochs=10", "optim.lr=1e-7")
     losses = []
     for count in (1, 2):
         out = tmp_path / str(count)
@@ -104,9 +110,7 @@ def test_under_torchrun_ranks_see_together_what_one_process_sees(
 
 @pytest.mark.slow
 def test_torchrun_trains_measures_and_writes_once(shapes: Path, tmp_path: Path) -> None:
-    tool = CONFIGS.parents[1] / "tools" / "train_image.py"
-    arguments = [str(tool), str(CONFIGS / "tiny_shapes_image.yaml"), "--data-root", str(shapes)]
-    arguments += ["--device", "cpu", "--set", "optim.epochs=20", "--set", "optim.evaluate_epochs=9"]
+    arguments = train_arguments(shapes, "optim.epochs=20", "optim.evaluate_epochs=9")
     printed, lines = [], []
     for count in (1, 2):
         out = tmp_path / str(count)
