@@ -26,7 +26,7 @@ class Review {
       changed: (edits) => this.moments.update(edits),
     });
     this.picture = new Picture(clip, byId("film"));
-    this.player = new Player(clip, byId("film"), (frame) => this.arrive(frame));
+    this.player = new Player(clip, byId("film"), (...shown) => this.arrive(...shown));
     this.listen();
     this.update();
   }
@@ -45,9 +45,9 @@ class Review {
   }
 
   /** The video shows another frame. */
-  arrive(frame) {
+  arrive(frame, picture) {
     this.shown = frame;
-    this.picture.show(frame, this.visible());
+    this.picture.show(frame, this.visible(), picture);
     this.update();
   }
 

@@ -15,21 +15,21 @@ class Picture {
     this.tags = byId("tags");
   }
 
-  /** Shows what the video shows now, which is `frame`, and the `tracks` that are seen in it. */
-  show(frame, tracks) {
-    this.copyFilm();
+  /** Shows `frame`, by its picture or by what the video shows now, and the `tracks` seen in it. */
+  show(frame, tracks, picture) {
+    this.copy(picture ?? this.film);
     this.drawTracks(frame, tracks);
   }
 
   /** Both canvases change at once; the video element below them would be a little early or late. */
-  copyFilm() {
+  copy(picture) {
     const { videoWidth, videoHeight } = this.film;
     if (!videoWidth) return;
     if (this.still.width !== videoWidth || this.still.height !== videoHeight) {
       this.still.width = videoWidth;
       this.still.height = videoHeight;
     }
-    this.still.getContext("2d").drawImage(this.film, 0, 0);
+    this.still.getContext("2d").drawImage(picture, 0, 0);
   }
 
   drawTracks(frame, tracks) {

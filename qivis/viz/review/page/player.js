@@ -3,11 +3,15 @@
 /** After so long without its picture, a frame counts as shown: no browser paints hidden pages. */
 const PICTURE_MS = 300;
 
+/** So often the picture of a sought frame is copied where a browser does not tell that it came. */
+const COPIES = 20;
+
 /**
  * Moves the video frame by frame, and tells which frame it shows.
  *
- * `arrived(frame)` is called whenever the video shows another frame, in time to draw on it.
- * Where a browser cannot play the video, frames arrive without pictures.
+ * `arrived(frame, picture)` is called whenever the video shows another frame, in time to draw on
+ * it. `picture` is that of this very frame; null where a browser does not give it, and it has to be
+ * taken from the video. Where a browser cannot play the video, frames arrive without pictures.
  */
 class Player {
   constructor(clip, film, arrived) {
@@ -18,6 +22,7 @@ class Player {
     this.wanted = this.frame; // that is being sought, null while none is
     this.presented = null; // whose picture the video has, where the browser tells
     this.patience = null; // the timer of a seek that is done, but for its picture
+    this.copies = 0; // that are still to be made of the frame
     this.isBlind = false;
     film.addEventListener("loadeddata", () => this.startSeek(), { once: true });
     film.addEventListener("seeked", () => this.afterSeek());
@@ -70,9 +75,10 @@ class Player {
     else this.patience = setTimeout(() => this.settle(wanted), PICTURE_MS); // not painted yet
   }
 
-  settle(frame) {
+  settle(frame, picture = null) {
     this.stopWaiting();
-    this.show(frame);
+    this.copies = COPIES;
+    this.show(frame, picture);
   }
 
   stopWaiting() {
@@ -80,9 +86,9 @@ class Player {
     this.patience = this.wanted = null;
   }
 
-  show(frame) {
+  show(frame, picture = null) {
     this.frame = this.wanted ?? frame;
-    this.arrived(frame);
+    this.arrived(frame, picture);
   }
 
   goBlind() {
@@ -96,19 +102,33 @@ class Player {
   /** Browsers that tell each frame they show, with its time. */
   watchFrames() {
     this.film.requestVideoFrameCallback((_, { mediaTime }) => {
-      this.presented = this.clip.frameTimed(mediaTime);
-      if (this.presented === this.wanted && !this.film.seeking) this.settle(this.wanted);
-      else this.show(this.presented);
+      // On a busy machine the video may have gone on since.
+      const picture = takePicture(this.film);
+      this.presented = this.clip.frameTimed(picture ? picture.timestamp / 1e6 : mediaTime);
+      const isThere = this.presented === this.wanted && !this.film.seeking;
+      if (isThere) this.settle(this.wanted, picture);
+      else this.show(this.presented, picture);
+      picture?.close();
       this.watchFrames();
     });
   }
 
-  /** Other browsers are asked for the time at each of their own frames. */
+  /** Other browsers are asked for the time; a picture may come after the end of its seek. */
   watchTime() {
     requestAnimationFrame(() => {
       if (this.isPlaying) this.show(this.clip.frameShownAt(this.film.currentTime));
+      else if (this.wanted === null && this.copies-- > 0) this.show(this.frame);
       this.watchTime();
     });
+  }
+}
+
+/** The picture that the video has now, with its time; null where a browser does not give it. */
+function takePicture(film) {
+  try {
+    return new VideoFrame(film);
+  } catch {
+    return null;
   }
 }
 
