@@ -21,9 +21,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from in_turn import parse_args, time_in_turn
 from roi_align import by_level
-from torch import Tensor
+from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -34,9 +35,10 @@ from qivis.engine.optim import build_optimizer
 from qivis.engine.step import Stepper
 from qivis.engine.stopping import Stopping
 from qivis.memory import keep_freed_memory
-from qivis.models import box_stage, queryinst
+from qivis.models import box_stage, efficientnet_lite, queryinst
 from qivis.models.build import build_model
 from qivis.models.training import ImageTraining
+from qivis.models.winograd_conv import WinogradConv2d, learn_by_winograd
 from qivis.structures import Batch, Targets
 
 BAR = 1.5
@@ -117,6 +119,7 @@ def serve(connection: Connection, case: str, threads: int, keeps: bool) -> None:
     model = build_model(config, num_classes)
     training = ImageTraining(model)
     training.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learn_by_winograd(model)
     optim = OptimConfig(lr=STILL)
     half = OptimConfig(lr=STILL, precision="bfloat16")
     fused, default = (Trained(model, None, build_optimizer(model, optim)) for _ in range(2))
@@ -132,7 +135,7 @@ def serve(connection: Connection, case: str, threads: int, keeps: bool) -> None:
     try:
         while True:
             way = connection.recv()
-            with torchvision_pooling() if way == "reference" else nullcontext():
+            with references_way() if way == "reference" else nullcontext():
                 step = steppers[way].step(iter([data]), 0, Stopping())
             connection.send(torch.stack(list(step.losses.values())).sum().item())
     except EOFError:
@@ -140,13 +143,21 @@ def serve(connection: Connection, case: str, threads: int, keeps: bool) -> None:
 
 
 @contextmanager
-def torchvision_pooling() -> Iterator[None]:
-    """While the block runs, the network pools as the published code does."""
+def references_way() -> Iterator[None]:
+    """While the block runs, the network pools and convolves as the published code does."""
     with ExitStack() as stack:
+        convolve = nn.Conv2d._conv_forward
+        stack.enter_context(patch.object(WinogradConv2d, "_conv_forward", convolve))
+        stack.enter_context(patch.object(efficientnet_lite, "convolve_depthwise", depthwise))
         stack.enter_context(patch.object(queryinst, "flatten_pyramid", lambda pyramid: pyramid))
         for module in (queryinst, box_stage):
             stack.enter_context(patch.object(module, "roi_align_pyramid", pooled))
         yield
+
+
+def depthwise(features: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """What `convolve_depthwise` gives, with PyTorch's gradient."""
+    return F.conv2d(features, weight, None, stride, padding, groups=len(weight))
 
 
 def pooled(

@@ -24,6 +24,7 @@ from qivis.errors import DataError, QivisError
 from qivis.files import make_writable, remove_partial_files
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import WeightsHeader, save_weights
+from qivis.models.winograd_conv import learn_by_winograd
 from qivis.shards import Shard
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ def fit(run: Run, *, resume: bool) -> None:
             f"{run.folder}: holds a run already; --resume goes on, or choose another --out"
         )
     run.training.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if run.device.type == "cpu":
+        learn_by_winograd(run.model)
     trained = Trained(
         run.model,
         _average(run.model, run.config.optim),

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from qivis.ops.depthwise import convolve_depthwise
+
 # Kernel, stride, expansion, output channels, of the 16 blocks (EfficientNet-B0, table 1).
 _BLOCKS = (
     *[(3, 1, 1, 16)],
@@ -92,4 +94,7 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to (B, width, H / stride, W / stride)."""
-        return super().forward(F.pad(features, self._pad) if any(self._pad) else features)
+        padded = F.pad(features, self._pad) if any(self._pad) else features
+        if self.groups > 1:
+            return convolve_depthwise(padded, self.weight, self.stride[0], int(self.padding[0]))
+        return super().forward(padded)

@@ -59,7 +59,7 @@ class FusedConv(nn.Module):
         self._packed, self._winograd = None, None
         if has_onednn(weight.device):  # GPUs choose for themselves
             self._packed = _PackedConv(self.weight, self.bias, self.geometry)
-            if _suits_winograd(conv):
+            if suits_winograd(conv):
                 self._winograd = _WinogradProducts(weight, bias, dtype)
 
     def forward(self, features: Tensor, other: Tensor | None = None) -> Tensor:
@@ -70,7 +70,7 @@ class FusedConv(nn.Module):
         """
         if self._packed is None:
             return self._step_by_step(features, other)
-        if other is None and self._winograd is not None and _num_tiles(features) >= LEAST_TILES:
+        if other is None and self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
             limits = ACTIVATIONS[self.activation]
             return convolve(features, len(self.weight), self._winograd, limits)
         return self._packed(features, other, self.activation)
@@ -231,13 +231,15 @@ def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d | None) -> tuple[Tensor, Tenso
     return folded.to(weight.dtype), shifted.to(weight.dtype)
 
 
-def _suits_winograd(conv: nn.Conv2d) -> bool:
+def suits_winograd(conv: nn.Conv2d, least_channels: int = LEAST_CHANNELS) -> bool:
+    """Whether a layer is of the kind that can be done in Winograd's way, and wide enough."""
     geometry = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
-    wide = min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
+    wide = min(conv.in_channels, conv.out_channels) >= least_channels
     return wide and geometry == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 
 
-def _num_tiles(features: Tensor) -> int:
+def tiles_of_map(features: Tensor) -> int:
+    """How many of Winograd's tiles make up a map (B, C, H, W)."""
     height, width = features.shape[-2:]
     return -(-height // TILE) * -(-width // TILE)
 

@@ -3,7 +3,7 @@
 (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016.) Tiles of 6 x 6 pixels and
 the kernel, taken as polynomials, are evaluated at 6 x 6 points; values are multiplied point by
 point, where a matrix product sums the channels; and 4 x 4 results are interpolated. The tiles
-overlap by two pixels. For inference on CPUs.
+overlap by two pixels. For inference on CPUs; with gradients: `winograd_learning`.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _SIDE = TILE + 2  # points a side, and pixels of a tile
 # And infinity. With halves, rounding to bfloat16 does two thirds of the harm that it does with the
 # usual 0, 1, -1, 2, -2; and all numbers of the transforms are exact in bfloat16, too.
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
-_ONE = 1 * _SIDE + 1  # the point (1, 1), whose value all results of a tile have for a summand
+BIAS_POINT = 1 * _SIDE + 1  # the point (1, 1), whose value all results of a tile have for a summand
 
 # Of the tiles that are transformed at once. They stay in the caches, and together with the results
 # they stay small enough for the C library to keep their memory: new pages from the system take
@@ -39,14 +39,14 @@ def transform_kernel(weight: Tensor) -> Tensor:
     """
     filters, channels = weight.shape[:2]
     kernel = weight.double().permute(2, 3, 1, 0).reshape(9, -1)
-    values = torch.kron(_KERNEL, _KERNEL).to(weight.device) @ kernel
+    values = KERNEL_AT_POINTS.to(weight.device) @ kernel
     return values.view(-1, channels, filters).to(weight.dtype)
 
 
 def bias_at_points(bias: Tensor) -> Tensor:
     """(D,) to (36, D): what the products are to be given, for results to get the bias."""
     values = bias.new_zeros(_SIDE**2, len(bias))
-    values[_ONE] = bias
+    values[BIAS_POINT] = bias
     return values
 
 
@@ -76,11 +76,11 @@ def convolve(
     maps = features.permute(0, 2, 3, 1)
     rows, columns = -(-height // TILE), -(-width // TILE)
     result = features.new_empty(images, rows, TILE, columns, TILE, filters)
-    evaluate, interpolate = (matrix.to(features) for matrix in (_EVALUATE, _INTERPOLATE))
+    evaluate, interpolate = (matrix.to(features) for matrix in (EVALUATE, INTERPOLATE))
     tile_bytes = _SIDE**2 * max(channels, filters) * features.element_size()
     deep, high = _part(images, rows, columns, _BYTES // tile_bytes)
     for image, row in product(_starts(images, deep), _starts(rows, high)):
-        tiles = _tiles(maps[image : image + deep], row, high)
+        tiles = tiles_of(maps[image : image + deep], row, high)
         values = torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles)
         results = torch.bmm(interpolate.expand(len(tiles), -1, -1), multiply(values))
         results = results.view(deep, high, columns, TILE, TILE, filters).transpose(2, 3)
@@ -106,7 +106,7 @@ def _starts(count: int, size: int) -> list[int]:
     return [min(start, count - size) for start in range(0, count, size)]
 
 
-def _tiles(maps: Tensor, first: int, count: int) -> Tensor:
+def tiles_of(maps: Tensor, first: int, count: int) -> Tensor:
     """Rows of tiles of maps (B, H, W, C), with zeros around: (B * count * columns, 36, C)."""
     images, height, width, channels = maps.shape
     columns = -(-width // TILE)
@@ -134,6 +134,7 @@ def _matrices() -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(tile), torch.from_numpy(kernel), torch.from_numpy(results)
 
 
-_TILE_SIDE, _KERNEL, _PRODUCT_SIDE = _matrices()
-_EVALUATE = torch.kron(_TILE_SIDE, _TILE_SIDE)
-_INTERPOLATE = torch.kron(_PRODUCT_SIDE, _PRODUCT_SIDE)
+_TILE_SIDE, _KERNEL_SIDE, _PRODUCT_SIDE = _matrices()
+EVALUATE = torch.kron(_TILE_SIDE, _TILE_SIDE)
+INTERPOLATE = torch.kron(_PRODUCT_SIDE, _PRODUCT_SIDE)
+KERNEL_AT_POINTS = torch.kron(_KERNEL_SIDE, _KERNEL_SIDE)

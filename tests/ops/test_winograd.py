@@ -96,5 +96,5 @@ def test_rounding_does_little_harm(dtype, most):
 
 
 def test_the_transforms_are_exact_in_bfloat16():
-    for matrix in (winograd._EVALUATE, winograd._INTERPOLATE):
+    for matrix in (winograd.EVALUATE, winograd.INTERPOLATE):
         assert torch.equal(matrix.bfloat16().double(), matrix)

@@ -1,0 +1,56 @@
+"""Convolutions that learn in Winograd's way, where that is faster: a quarter of the products.
+
+For trainings on CPUs. Everything else about them is as in the layers whose place they take; those
+of inference are in `fused`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from qivis.models.fused import LEAST_TILES, suits_winograd, tiles_of_map
+from qivis.ops.winograd_learning import convolve_and_learn
+from qivis.processor import multiplies_as_fast_as_it_convolves
+
+LEAST_CHANNELS = 96
+# In all maps of a batch: as much work as the kernel's own way to the points and back.
+LEAST_TILES_OF_BATCH = 32
+
+
+def learn_by_winograd(model: nn.Module) -> None:
+    """Replace the layers for which it pays, in place; their weights stay the same objects.
+
+    Args:
+        model: on the CPU. Its state is named as before.
+    """
+    if not multiplies_as_fast_as_it_convolves():
+        return
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Conv2d and suits_winograd(child, LEAST_CHANNELS):
+                setattr(parent, name, WinogradConv2d(child))
+
+
+class WinogradConv2d(nn.Conv2d):
+    """A 3 x 3 convolution of stride 1 with one pixel of padding.
+
+    When it does not learn, it convolves as any other, to the bit.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        """Args: conv: whose weight and bias it has."""
+        super().__init__(
+            conv.in_channels, conv.out_channels, 3, padding=1, bias=False, device="meta"
+        )
+        self.weight, self.bias = conv.weight, conv.bias
+        self.train(conv.training)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 - its name in PyTorch
+        if torch.is_grad_enabled() and weight.requires_grad and _pays(input, weight):
+            return convolve_and_learn(input, weight, bias)
+        return super()._conv_forward(input, weight, bias)
+
+
+def _pays(features: Tensor, weight: Tensor) -> bool:
+    tiles = tiles_of_map(features)
+    fits = features.dtype == weight.dtype and not torch.is_autocast_enabled(features.device.type)
+    return fits and tiles >= LEAST_TILES and tiles * len(features) >= LEAST_TILES_OF_BATCH

@@ -1,0 +1,141 @@
+"""3 x 3 convolutions that learn in Winograd's way: see `winograd`, of which this is the gradient.
+
+Forward, and backward for maps and kernel alike, products of matrices sum the channels at each of 36
+points; values at the points are kept in between. For CPUs, float32 and float64.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from qivis.ops.winograd import BIAS_POINT, EVALUATE, INTERPOLATE, KERNEL_AT_POINTS, TILE, tiles_of
+
+_POINTS = len(EVALUATE)
+
+# Tiles that go through all steps together: enough for matrix products to be fast, and few enough
+# for what is between the steps to stay in the caches.
+_TILES_AT_ONCE = 192
+
+
+def convolve_and_learn(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution of stride 1 with one pixel of padding; about as exact as one by one.
+
+    Args:
+        features: (B, C, H, W), float32 or float64; fastest with channels last.
+        weight: (D, C, 3, 3).
+        bias: (D,).
+
+    Returns:
+        (B, D, H, W), channels last, with gradients for all three.
+    """
+    convolved: Tensor = _Convolution.apply(features, weight, bias)
+    return convolved
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """(B, D, H, W) from (B, C, H, W), (D, C, 3, 3) and (D,)."""
+        images, channels, height, width = features.shape
+        rows, columns = -(-height // TILE), -(-width // TILE)
+        maps = features.detach().permute(0, 2, 3, 1)
+        kernel = _kernel_at_points(weight.detach())
+        evaluate, interpolate = EVALUATE.to(maps), INTERPOLATE.to(maps)
+        values = maps.new_empty(images, rows, columns, _POINTS, channels)
+        results = maps.new_empty(images, rows, TILE, columns, TILE, len(weight))
+        for part, lines in _parts(images, rows, columns):
+            at_points = values[part, lines].flatten(0, 2)
+            tiles = tiles_of(maps[part], lines.start, lines.stop - lines.start)
+            torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles, out=at_points)
+            products = torch.bmm(at_points.transpose(0, 1), kernel)  # (36, tiles, D)
+            if bias is not None:
+                products[BIAS_POINT] += bias.detach()
+            pixels = torch.bmm(interpolate.expand(len(tiles), -1, -1), products.transpose(0, 1))
+            target = results[part, lines].transpose(2, 3)
+            target.copy_(pixels.view(target.shape))
+        ctx.save_for_backward(values, kernel)
+        whole = results.view(images, TILE * rows, TILE * columns, len(weight))
+        return whole[:, :height, :width].permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """(B, C, H, W), (D, C, 3, 3) and (D,) from (B, D, H, W)."""
+        values, kernel = ctx.saved_tensors
+        of_features, of_weight, of_bias = ctx.needs_input_grad
+        images, rows, columns, _, channels = values.shape
+        height, width = gradient.shape[2:]
+        evaluate, interpolate = EVALUATE.to(values).T, INTERPOLATE.to(values).T
+        blocks = _blocks(gradient.permute(0, 2, 3, 1), rows, columns)
+        at_points = values.new_zeros(_POINTS, gradient.shape[1], channels)
+        sums = values.new_zeros(images, TILE * (rows + 1), TILE * (columns + 1), channels)
+        for part, lines in _parts(images, rows, columns):
+            pixels = blocks[part, lines].transpose(2, 3).reshape(-1, TILE**2, blocks.shape[-1])
+            products = torch.bmm(interpolate.expand(len(pixels), -1, -1), pixels).transpose(0, 1)
+            if of_weight:
+                tiles = values[part, lines].flatten(0, 2).transpose(0, 1)
+                at_points.baddbmm_(products.transpose(1, 2), tiles)
+            if of_features:
+                tiles = torch.bmm(products, kernel.transpose(1, 2)).transpose(0, 1)
+                tiles = torch.bmm(evaluate.expand(len(pixels), -1, -1), tiles)
+                _add_tiles(sums[part], tiles, lines)
+        return (
+            sums[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2) if of_features else None,
+            _kernel_from_points(at_points) if of_weight else None,
+            gradient.sum((0, 2, 3)) if of_bias else None,
+        )
+
+
+def _parts(images: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
+    """What is done at once: maps, and rows of tiles; several maps or some rows of one."""
+    maps = max(1, _TILES_AT_ONCE // (rows * columns))
+    lines = rows if rows * columns <= _TILES_AT_ONCE else max(1, _TILES_AT_ONCE // columns)
+    for image in range(0, images, maps):
+        for row in range(0, rows, lines):
+            yield slice(image, min(image + maps, images)), slice(row, min(row + lines, rows))
+
+
+def _kernel_at_points(weight: Tensor) -> Tensor:
+    """(36, C, D) of (D, C, 3, 3)."""
+    taps = weight.permute(0, 2, 3, 1).flatten(1, 2)  # (D, 9, C); no copy with channels last
+    matrix = KERNEL_AT_POINTS.to(weight)
+    return torch.bmm(matrix.expand(len(taps), -1, -1), taps).permute(1, 2, 0)
+
+
+def _kernel_from_points(gradient: Tensor) -> Tensor:
+    """(D, C, 3, 3) of (36, D, C): the gradient of the weights from that at the points."""
+    matrix = KERNEL_AT_POINTS.to(gradient).T
+    taps = torch.bmm(matrix.expand(gradient.shape[1], -1, -1), gradient.transpose(0, 1))
+    return taps.unflatten(1, (3, 3)).permute(0, 3, 1, 2)
+
+
+def _blocks(maps: Tensor, rows: int, columns: int) -> Tensor:
+    """(B, H, W, D) with zeros below and to the right: (B, rows, 4, columns, 4, D)."""
+    images, height, width, filters = maps.shape
+    if (height, width) != (TILE * rows, TILE * columns):
+        padded = maps.new_zeros(images, TILE * rows, TILE * columns, filters)
+        padded[:, :height, :width] = maps
+        maps = padded
+    return maps.unflatten(2, (columns, TILE)).unflatten(1, (rows, TILE))
+
+
+def _add_tiles(sums: Tensor, tiles: Tensor, lines: slice) -> None:
+    """Add 6 x 6 tiles, which overlap by two pixels, where they were taken from.
+
+    Args:
+        sums: (B, 4 * rows + 4, 4 * columns + 4, C), maps with one pixel before and three after.
+        tiles: (B * lines * columns, 36, C).
+        lines: rows of tiles.
+    """
+    blocks = sums.unflatten(2, (-1, TILE)).unflatten(1, (-1, TILE))
+    count, columns = lines.stop - lines.start, blocks.shape[3] - 1
+    side = TILE + 2
+    tiles = tiles.view(len(sums), count, columns, side, side, -1).transpose(2, 3)
+    for down in (0, 1):  # whether it is the part of the tiles that lies in the next block
+        for right in (0, 1):
+            part = tiles[:, :, down * TILE : (1 + down) * TILE, :, right * TILE : TILE + 2 * right]
+            where = blocks[:, lines.start + down : lines.stop + down, :, right : columns + right]
+            where[:, :, : part.shape[2], :, : part.shape[4]] += part
