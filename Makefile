@@ -27,7 +27,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=1800
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/report.py $(if $(CLIP),--clip "$(CLIP)")

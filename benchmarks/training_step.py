@@ -4,10 +4,11 @@
 
 The published R-50 (batch 2, pictures of 480 x 640) and nano (batch 8, 288 x 288) on noise with six
 rectangles in every picture: forward, backward, clipping, AdamW. The reference pools level by level
-with torchvision's RoIAlign and has PyTorch's default AdamW, as the published code, and leaves the C
-library's settings alone; both cut mask targets out of full-size masks. The losses have to be the
-same. Two more columns, without a bar: the reference in a process that keeps freed memory as our
-trainer's does, and ours in bfloat16 (`optim.precision`), whose losses may differ.
+with torchvision's RoIAlign, has the plain layers and PyTorch's default AdamW, as the published
+code, and leaves the C library's settings alone; both cut mask targets out of full-size masks. The
+losses have to be the same. Two more columns, without a bar: the reference in a process that keeps
+freed memory as our trainer's does, and ours in bfloat16 (`optim.precision`), whose losses may
+differ. Reference and ours have a process each, as they would in a training; the columns share one.
 """
 
 import argparse
@@ -37,8 +38,9 @@ from qivis.engine.stopping import Stopping
 from qivis.memory import keep_freed_memory
 from qivis.models import box_stage, efficientnet_lite, queryinst
 from qivis.models.build import build_model
+from qivis.models.optimize_training import FrozenStage, optimize_training
 from qivis.models.training import ImageTraining
-from qivis.models.winograd_conv import WinogradConv2d, learn_by_winograd
+from qivis.models.winograd_conv import WinogradConv2d
 from qivis.structures import Batch, Targets
 
 BAR = 1.5
@@ -62,14 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     missed = False
     for name in CASES:
         with (
-            process(name, args.threads, keeps=False) as other,
+            process(name, args.threads, keeps=False) as reference,
             process(name, args.threads, keeps=True) as trainer,
+            process(name, args.threads, keeps=True) as others,
         ):
             ways = {
-                "reference": partial(other, "reference"),
+                "reference": partial(reference, "reference"),
                 "ours": partial(trainer, "ours"),
-                "kept": partial(trainer, "reference"),
-                "bfloat16": partial(trainer, "bfloat16"),
+                "kept": partial(others, "reference"),
+                "bfloat16": partial(others, "bfloat16"),
             }
             losses = {way: step() for way, step in ways.items()}
             times = {way: wall for way, (wall, _) in time_in_turn(ways, args.runs).items()}
@@ -119,7 +122,7 @@ def serve(connection: Connection, case: str, threads: int, keeps: bool) -> None:
     model = build_model(config, num_classes)
     training = ImageTraining(model)
     training.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learn_by_winograd(model)
+    optimize_training(model)
     optim = OptimConfig(lr=STILL)
     half = OptimConfig(lr=STILL, precision="bfloat16")
     fused, default = (Trained(model, None, build_optimizer(model, optim)) for _ in range(2))
@@ -149,6 +152,7 @@ def references_way() -> Iterator[None]:
         convolve = nn.Conv2d._conv_forward
         stack.enter_context(patch.object(WinogradConv2d, "_conv_forward", convolve))
         stack.enter_context(patch.object(efficientnet_lite, "convolve_depthwise", depthwise))
+        stack.enter_context(patch.object(FrozenStage, "__call__", lambda s, x: s.plain(x)))
         stack.enter_context(patch.object(queryinst, "flatten_pyramid", lambda pyramid: pyramid))
         for module in (queryinst, box_stage):
             stack.enter_context(patch.object(module, "roi_align_pyramid", pooled))

@@ -8,7 +8,7 @@ _FIRST_WIDE_AMD = 26  # the family of Zen 5, the first of AMD's with whole 512-b
 
 
 def multiplies_as_fast_as_it_convolves(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether MKL, by which PyTorch multiplies matrices, is about as fast as oneDNN, which convolves.
+    """Whether MKL, which multiplies PyTorch's matrices, keeps up with oneDNN, which convolves.
 
     On AMD's processors MKL leaves AVX-512 unused. That costs nothing where these do 512 bits in two
     steps; on Zen 5 it is 2.6 times slower than oneDNN (benchmarks/notes.md).

@@ -22,9 +22,9 @@ from qivis.engine.step import Step, Stepper
 from qivis.engine.stopping import Stopping, StopSignal
 from qivis.errors import DataError, QivisError
 from qivis.files import make_writable, remove_partial_files
+from qivis.models.optimize_training import optimize_training
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import WeightsHeader, save_weights
-from qivis.models.winograd_conv import learn_by_winograd
 from qivis.shards import Shard
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,6 @@ def fit(run: Run, *, resume: bool) -> None:
             f"{run.folder}: holds a run already; --resume goes on, or choose another --out"
         )
     run.training.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if run.device.type == "cpu":
-        learn_by_winograd(run.model)
     trained = Trained(
         run.model,
         _average(run.model, run.config.optim),
@@ -88,6 +86,8 @@ def fit(run: Run, *, resume: bool) -> None:
     if resume and has_state(run.folder):
         progress = load_state(run.folder, trained)
         log.info("%s: resumed after step %d", run.folder, progress.step)
+    if run.device.type == "cpu":
+        optimize_training(run.model)
     try:
         with joined(run.device) as shard:
             _Fitting(run, trained, progress, shard).go_on()

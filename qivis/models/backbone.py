@@ -35,13 +35,16 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
-        body = self.body
-        features = body.maxpool(body.relu(body.bn1(body.conv1(images))))
-        outputs = []
-        for layer in (body.layer1, body.layer2, body.layer3, body.layer4):
-            features = layer(features)
-            outputs.append(features)
+        outputs = [self.first_stage(images)]
+        for layer in (self.body.layer2, self.body.layer3, self.body.layer4):
+            outputs.append(layer(outputs[-1]))
         return tuple(outputs)
+
+    def first_stage(self, images: Tensor) -> Tensor:
+        """What is frozen: (B, 3, H, W) to (B, C, H / 4, W / 4)."""
+        body = self.body
+        features: Tensor = body.layer1(body.maxpool(body.relu(body.bn1(body.conv1(images)))))
+        return features
 
     def train(self, mode: bool = True) -> Self:
         """Switch the mode of everything but the batch norms, which keep their statistics."""
@@ -68,7 +71,12 @@ class Lite0(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) to (B, C, H / s, W / s) for the strides s = 4, 8, 16, 32."""
         with torch.autocast("cpu", enabled=False):
-            return tuple(self.body(images))
+            features = self.first_stage(images)
+            return (features, *self.body.later_stages(features))
+
+    def first_stage(self, images: Tensor) -> Tensor:
+        """What is frozen: (B, 3, H, W) to (B, C, H / 4, W / 4)."""
+        return self.body.first_stage(images)
 
     def train(self, mode: bool = True) -> Self:
         """Switch the mode of everything but the batch norms, which keep their statistics."""

@@ -41,10 +41,21 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) to maps of 24, 40, 112, 320 channels at strides 4, 8, 16, 32."""
-        features = F.relu6(self._bn0(self._conv_stem(images)))
-        outputs = []
-        for index, block in enumerate(self._blocks):
+        features = self.first_stage(images)
+        return [features, *self.later_stages(features)]
+
+    def first_stage(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) to the map of 24 channels at stride 4."""
+        features = F.relu6(self._bn0(self._conv_stem(images)), inplace=True)
+        for block in self._blocks[: _LAST_OF_STRIDE[0] + 1]:
             features = block(features)
+        return features
+
+    def later_stages(self, features: Tensor) -> list[Tensor]:
+        """What `first_stage` gives to maps of 40, 112, 320 channels at strides 8, 16, 32."""
+        outputs = []
+        for index in range(_LAST_OF_STRIDE[0] + 1, len(self._blocks)):
+            features = self._blocks[index](features)
             if index in _LAST_OF_STRIDE:
                 outputs.append(features)
         return outputs
@@ -72,8 +83,8 @@ class InvertedResidual(nn.Module):
         """(B, C, H, W) to (B, width, H / stride, W / stride)."""
         inner: Tensor = features
         if self._expand_conv is not None and self._bn0 is not None:
-            inner = F.relu6(self._bn0(self._expand_conv(inner)))
-        inner = F.relu6(self._bn1(self._depthwise_conv(inner)))
+            inner = F.relu6(self._bn0(self._expand_conv(inner)), inplace=True)
+        inner = F.relu6(self._bn1(self._depthwise_conv(inner)), inplace=True)
         inner = self._bn2(self._project_conv(inner))
         return features + inner if self._is_residual else inner
 

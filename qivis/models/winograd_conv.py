@@ -1,19 +1,22 @@
-"""Convolutions that learn in Winograd's way, where that is faster: a quarter of the products.
+"""Layers that learn in Winograd's way where that is faster, for trainings on CPUs.
 
-For trainings on CPUs. Everything else about them is as in the layers whose place they take; those
-of inference are in `fused`.
+Everything else about them is as in the layers whose place they take. Those of inference are in
+`fused`.
 """
 
 import torch
 from torch import Tensor, nn
 
-from qivis.models.fused import LEAST_TILES, suits_winograd, tiles_of_map
+from qivis.models.fused import suits_winograd, tiles_of_map
 from qivis.ops.winograd_learning import convolve_and_learn
 from qivis.processor import multiplies_as_fast_as_it_convolves
 
 LEAST_CHANNELS = 96
-# In all maps of a batch: as much work as the kernel's own way to the points and back.
-LEAST_TILES_OF_BATCH = 32
+# Multiplications that are saved for each value on its way to the points and back. In a layer alone
+# it pays from 3,500 on; in a training, where the caches are full of other things, not always.
+LEAST_SAVED = 4500
+LEAST_TILES = 32  # of a batch: as much work as the kernel's own way to the points and back
+_TAPS, _POINTS = 9, 36
 
 
 def learn_by_winograd(model: nn.Module) -> None:
@@ -44,13 +47,17 @@ class WinogradConv2d(nn.Conv2d):
         self.weight, self.bias = conv.weight, conv.bias
         self.train(conv.training)
 
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 - its name in PyTorch
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if torch.is_grad_enabled() and weight.requires_grad and _pays(input, weight):
             return convolve_and_learn(input, weight, bias)
-        return super()._conv_forward(input, weight, bias)
+        convolved: Tensor = super()._conv_forward(input, weight, bias)
+        return convolved
 
 
 def _pays(features: Tensor, weight: Tensor) -> bool:
-    tiles = tiles_of_map(features)
-    fits = features.dtype == weight.dtype and not torch.is_autocast_enabled(features.device.type)
-    return fits and tiles >= LEAST_TILES and tiles * len(features) >= LEAST_TILES_OF_BATCH
+    if torch.is_autocast_enabled(features.device.type):
+        return False
+    tiles, (filters, channels) = tiles_of_map(features), weight.shape[:2]
+    pixels = features.shape[2] * features.shape[3] / tiles
+    saved = (_TAPS * pixels - _POINTS) * filters * channels / (filters + channels)
+    return saved >= LEAST_SAVED and tiles * len(features) >= LEAST_TILES

@@ -102,14 +102,15 @@ def _kernel_at_points(weight: Tensor) -> Tensor:
     """(36, C, D) of (D, C, 3, 3)."""
     taps = weight.permute(0, 2, 3, 1).flatten(1, 2)  # (D, 9, C); no copy with channels last
     matrix = KERNEL_AT_POINTS.to(weight)
-    return torch.bmm(matrix.expand(len(taps), -1, -1), taps).permute(1, 2, 0)
+    at_points = torch.bmm(matrix.expand(len(taps), -1, -1), taps)
+    return at_points.permute(1, 2, 0)
 
 
 def _kernel_from_points(gradient: Tensor) -> Tensor:
     """(D, C, 3, 3) of (36, D, C): the gradient of the weights from that at the points."""
     matrix = KERNEL_AT_POINTS.to(gradient).T
     taps = torch.bmm(matrix.expand(gradient.shape[1], -1, -1), gradient.transpose(0, 1))
-    return taps.unflatten(1, (3, 3)).permute(0, 3, 1, 2)
+    return taps.view(len(taps), 3, 3, -1).permute(0, 3, 1, 2)
 
 
 def _blocks(maps: Tensor, rows: int, columns: int) -> Tensor:
@@ -119,7 +120,8 @@ def _blocks(maps: Tensor, rows: int, columns: int) -> Tensor:
         padded = maps.new_zeros(images, TILE * rows, TILE * columns, filters)
         padded[:, :height, :width] = maps
         maps = padded
-    return maps.unflatten(2, (columns, TILE)).unflatten(1, (rows, TILE))
+    blocks: Tensor = maps.unflatten(2, (columns, TILE)).unflatten(1, (rows, TILE))
+    return blocks
 
 
 def _add_tiles(sums: Tensor, tiles: Tensor, lines: slice) -> None:

@@ -15,6 +15,7 @@ from qivis.engine.fit import WEIGHTS_FILE, Run, fit
 from qivis.engine.image_run import build_image_run
 from qivis.engine.optim import build_optimizer
 from qivis.errors import DataError, QivisError, WeightsError
+from qivis.models.optimize_training import FrozenStage, optimize_training
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import load_weights
 from qivis.shards import Shard
@@ -103,6 +104,7 @@ def test_a_step_follows_the_mean_gradient_of_its_forward_passes(
     run = build(shapes, tmp_path, *overrides)
     optim = run.config.optim
     order = BatchOrder(run.clips.is_wide, optim, first_step=0, shard=Shard(0, 1))
+    optimize_training(run.model)  # as `fit` does, to the same rounding
     run.training.train()
     for batch in training_loader(run.clips, order, workers=0):
         (sum(run.training(batch).values()) / 2).backward()
@@ -138,6 +140,12 @@ def test_what_is_frozen_stays_as_it_was(shapes: Path, tmp_path: Path) -> None:
     # A bias of a level that no box is pooled from has no gradient.
     learning = {n for n, p in run.model.named_parameters() if p.requires_grad and p.dim() > 1}
     assert changed >= learning
+
+
+def test_on_a_cpu_the_network_is_made_faster_to_train(shapes: Path, tmp_path: Path) -> None:
+    run = replace(build(shapes, tmp_path, "optim.epochs=1"), evaluate=counting([]))
+    fit(run, resume=False)
+    assert isinstance(run.model.backbone.first_stage, FrozenStage)
 
 
 def test_stored_weights_say_what_they_are(shapes: Path, tmp_path: Path) -> None:
