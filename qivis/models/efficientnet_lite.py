@@ -106,6 +106,6 @@ class SameConv2d(nn.Conv2d):
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to (B, width, H / stride, W / stride)."""
         padded = F.pad(features, self._pad) if any(self._pad) else features
-        if self.groups > 1:
+        if self.groups == self.in_channels == self.out_channels:
             return convolve_depthwise(padded, self.weight, self.stride[0], int(self.padding[0]))
         return super().forward(padded)
