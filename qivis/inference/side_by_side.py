@@ -78,6 +78,10 @@ def _share_threads(pool: ThreadPoolExecutor, num_workers: int, threads: int) -> 
         torch.set_num_threads(threads)
         torch.get_num_threads()  # from now on the thread keeps its number
 
-    for done in [pool.submit(take) for _ in range(num_workers)]:
-        done.result()
+    try:
+        for done in [pool.submit(take) for _ in range(num_workers)]:
+            done.result()
+    except BaseException:
+        all_here.abort()  # where no more threads can be had, those there are would wait for ever
+        raise
     torch.set_num_threads(before)  # PyTorch remembers the last one for threads to come

@@ -43,6 +43,24 @@ def test_frames_come_back_in_their_order_with_their_own_objects(predictor):
 
 
 @pytest.mark.usefixtures("three_threads")
+def test_where_no_more_threads_can_be_had_it_ends_with_the_error(monkeypatch, predictor):
+    started = []
+
+    def start(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        real_start(thread)
+
+    real_start = Thread.start
+    monkeypatch.setattr(Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        next(find_side_by_side(frames_of(2), predictor))
+    assert len(started) == 2
+    assert not any(thread.is_alive() for thread in started)
+
+
+@pytest.mark.usefixtures("three_threads")
 def test_each_worker_has_its_share_of_the_threads_and_others_keep_theirs(predictor):
     seen = []
 
