@@ -13,6 +13,7 @@ import pytest
 from qivis.files import locked
 from qivis.inference.command import main
 from qivis.inference.journal import CHUNK_FRAMES
+from tests.interrupted import interruptible, wait_for_chunk
 
 ROOT = Path(__file__).parents[2]
 
@@ -214,30 +215,21 @@ def transport_stream(path, num_frames):
         container.mux(stream.encode())
 
 
-@pytest.fixture
-def interruptible():
-    """Processes that the test starts heed SIGINT, also if this one was told to ignore it.
-
-    Shells tell it to what they run in the background.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("pause", [0, 8], ids=["while it works", "while it waits for more"])
 def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_path, pause):
     transport_stream(tmp_path / "clip.ts", 6 * CHUNK_FRAMES)  # FFmpeg first looks at 5 seconds
     out = tmp_path / "runs"
     command = [sys.executable, "tools/infer_video.py", "-", "--name", "piped", "--score", "0"]
     options = ["--weights", str(tiny_weights), "--out", str(out)]
-    with subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
+    with (
+        interruptible(),
+        subprocess.Popen(
+            [*command, *options], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process,
+    ):
         process.stdin.write((tmp_path / "clip.ts").read_bytes())
         process.stdin.flush()  # and more may come: the pipe stays open
-        wait_for(out / "piped" / ".unfinished" / "000000.jsonl")
+        wait_for_chunk(out / "piped")
         time.sleep(pause)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
@@ -246,13 +238,6 @@ def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_pa
     with av.open(str(out / "piped" / "overlay.mp4")) as video:
         assert len(list(video.decode(video=0))) == summary["frames"]
     assert not (out / "piped" / ".unfinished").exists()
-
-
-def wait_for(path, seconds=60):
-    until = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} does not come"
-        time.sleep(0.05)
 
 
 def test_a_bad_source_costs_a_line_and_leaves_the_others_alone(run, clip, tmp_path):

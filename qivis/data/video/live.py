@@ -41,7 +41,7 @@ class LiveSource(FrameSource):
 
     Its `info` claims neither frames nor seconds. When a connection breaks, the reading ends with
     a warning; the frames before that are valid. Webcams follow the documentation of FFmpeg's
-    devices; they have not been run.
+    devices; those of Linux have been run, with a driver that tests bring along.
 
     name: a webcam's number, an address, or `-`.
 
