@@ -12,6 +12,8 @@ from qivis.ops.crops import Crop
 # other threads are at work these wait for one another many times as long as the product takes.
 ONE_THREAD = 260_000
 
+MOST_VALUES = 2**26  # of float32 that are on a device at once, of masks before they are cut
+
 
 def paste_masks(probabilities: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Put mask grids where their boxes are, and cut at probability 0.5.
@@ -22,8 +24,10 @@ def paste_masks(probabilities: Tensor, boxes: Tensor, size: tuple[int, int]) -> 
         size: (H, W) of the picture.
 
     Returns:
-        (N, H, W) bool.
+        (N, H, W) bool, on the same device.
     """
+    if boxes.device.type == "cuda":  # which has the time for whole pictures, not for the way back
+        return paste_whole(probabilities, boxes, size)
     pasted = torch.zeros((len(boxes), *size), dtype=torch.bool, device=boxes.device)
     for mask, crop in zip(pasted, paste_crops(probabilities, boxes, size), strict=True):
         height, width = crop.pixels.shape
@@ -56,6 +60,19 @@ def paste_crops(probabilities: Tensor, boxes: Tensor, size: tuple[int, int]) -> 
         Crop(top, left, _product(_product(rows, grid.T), columns) >= 0.5)
         for top, left, grid, rows, columns in zip(tops, lefts, grids, down, across, strict=True)
     ]
+
+
+def paste_whole(probabilities: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same as `paste_masks` by products of whole pictures, without leaving the device."""
+    grids, corners = probabilities.float(), boxes.double()
+    down = _tents(corners[:, 1], corners[:, 3], size[0], grids.shape[1])
+    across = _tents(corners[:, 0], corners[:, 2], size[1], grids.shape[2])
+    pasted = torch.empty((len(boxes), *size), dtype=torch.bool, device=boxes.device)
+    together = max(1, MOST_VALUES // (size[0] * size[1]))
+    for start in range(0, len(boxes), together):
+        part = slice(start, start + together)
+        torch.ge(down[part] @ grids[part] @ across[part].mT, 0.5, out=pasted[part])
+    return pasted
 
 
 def crop_masks(masks: Tensor, boxes: Tensor, objects: Tensor, side: int) -> Tensor:
@@ -98,6 +115,17 @@ def _interpolation(
     place = np.arange(len(pixels)) * (cells + 2) + cell.astype(np.int64) + 1
     weights.ravel()[place], weights.ravel()[place + 1] = 1 - share, share
     return first.astype(np.int64).tolist(), np.split(weights[:, 1:-1], stops)[:-1]
+
+
+def _tents(low: Tensor, high: Tensor, length: int, cells: int) -> Tensor:
+    """As `_interpolation`, for all pixels: (N, length, M) weights, 0 outside the box."""
+    pixels = torch.arange(length, device=low.device)
+    first, stop = (low - 0.5).ceil(), (high - 0.5).floor() + 1
+    inside = (pixels >= first[:, None]) & (pixels < stop[:, None])
+    scale = cells / (high - low).clamp(min=1e-6)
+    position = (pixels + 0.5 - low[:, None]) * scale[:, None] - 0.5
+    distance = (position[..., None] - torch.arange(cells, device=low.device)).abs()
+    return ((1 - distance).clamp(min=0) * inside[..., None]).float()
 
 
 def _product(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
