@@ -118,14 +118,12 @@ def _interpolation(
 
 
 def _tents(low: Tensor, high: Tensor, length: int, cells: int) -> Tensor:
-    """As `_interpolation`, for all pixels: (N, length, M) weights, 0 outside the box."""
-    pixels = torch.arange(length, device=low.device)
-    first, stop = (low - 0.5).ceil(), (high - 0.5).floor() + 1
-    inside = (pixels >= first[:, None]) & (pixels < stop[:, None])
+    """As `_interpolation`, for all pixels: (N, length, M) weights, less than 0.5 outside the box."""
+    pixels = torch.arange(length, device=low.device) + 0.5
     scale = cells / (high - low).clamp(min=1e-6)
-    position = (pixels + 0.5 - low[:, None]) * scale[:, None] - 0.5
+    position = (pixels - low[:, None]) * scale[:, None] - 0.5
     distance = (position[..., None] - torch.arange(cells, device=low.device)).abs()
-    return ((1 - distance).clamp(min=0) * inside[..., None]).float()
+    return (1 - distance).clamp(min=0).float()
 
 
 def _product(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
