@@ -118,7 +118,7 @@ def _interpolation(
 
 
 def _tents(low: Tensor, high: Tensor, length: int, cells: int) -> Tensor:
-    """As `_interpolation`, for all pixels: (N, length, M) weights, less than 0.5 outside the box."""
+    """As `_interpolation`, for all pixels: (N, length, M) weights, below 0.5 outside boxes."""
     pixels = torch.arange(length, device=low.device) + 0.5
     scale = cells / (high - low).clamp(min=1e-6)
     position = (pixels - low[:, None]) * scale[:, None] - 0.5
