@@ -62,6 +62,20 @@ def test_the_order_of_the_images_does_not_matter(model: QueryInst, images: Image
         assert torch.allclose(left, right.flip(0), atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:`create_unbacked_symint`:FutureWarning")  # torchvision's NMS
+def test_it_can_be_compiled_as_one_graph(
+    model: QueryInst, images: ImageBatch, prediction: Prediction
+) -> None:
+    # Whatever asks the device for a value, as `.item()` does, would break the graph in two.
+    torch.compiler.reset()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        found = compiled(images)
+    torch.testing.assert_close(
+        found.stages[-1].boxes, prediction.stages[-1].boxes, rtol=0, atol=0.01
+    )
+
+
 def test_there_is_an_output_for_every_stage(prediction: Prediction) -> None:
     assert len(prediction.stages) == TINY.num_stages
     assert not torch.equal(prediction.stages[0].boxes, prediction.stages[1].boxes)
