@@ -74,7 +74,7 @@ class Predictor:
         return self._find(images)
 
     def _find(self, images: Sequence[Tensor]) -> list[Detections]:
-        uploaded = [image.to(self.device, non_blocking=True) for image in images]
+        uploaded = [self._upload(image) for image in images]
         batch = prepare(resize_for_test(uploaded, self.input), self.input)
         return select_detections(
             self.model,
@@ -84,6 +84,12 @@ class Predictor:
             max_detections=self.max_detections,
             learned_embeddings=self._learned_embeddings,
         )
+
+    def _upload(self, image: Tensor) -> Tensor:
+        """The picture on the device; a GPU takes it from pinned memory while other work goes on."""
+        if self.device.type == "cuda" and image.device.type == "cpu":
+            image = image.pin_memory()
+        return image.to(self.device, non_blocking=True)
 
 
 def load_predictor(

@@ -148,6 +148,19 @@ def test_the_device_is_chosen_by_name() -> None:
 
 
 @pytest.mark.gpu
+def test_a_gpu_finds_what_a_cpu_finds(tiny_weights: Path) -> None:
+    pictures = [noise((48, 64)), noise((40, 80), seed=1)]
+    found = {}
+    for device in ("cpu", "cuda"):
+        predictor = load_predictor(tiny_weights, device, precision="float32")
+        found[device] = replace(predictor, score_threshold=0.0, max_detections=5)(pictures)
+    for ours, theirs in zip(found["cuda"], found["cpu"], strict=True):
+        assert ours.boxes.is_cuda
+        assert ours.masks.is_cuda
+        torch.testing.assert_close(ours.scores.cpu(), theirs.scores, rtol=0, atol=1e-3)
+
+
+@pytest.mark.gpu
 def test_torchrun_gives_each_process_of_a_machine_its_own_gpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
