@@ -63,7 +63,7 @@ setup(
             "hypothesis>=6.100",
             "matplotlib>=3.8",  # carries a photograph of the demo clip
             "mypy>=2.4,<3",
-            "pytest>=8.3",
+            "pytest>=9.0",  # the first that can end a run that hangs
             "ruff~=0.17.6",  # the formatter's style changes between minor versions
             "scikit-image>=0.24",
             "scipy-stubs",
