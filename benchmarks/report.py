@@ -17,6 +17,10 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from qivis.processor import described
+
 FOLDER = Path(__file__).resolve().parent
 DEMO = FOLDER.parent / "qivis" / "assets" / "demo.mp4"
 SCRIPTS = (
@@ -62,10 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _processor() -> str:
     """Its name and family, where Linux tells them."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    known = {name.strip(): value.strip() for name, value in fields.items()}
+    known = described()
     name = known.get("model name", platform.processor() or "an unknown processor")
     return f"{name}, family {known['cpu family']}" if "cpu family" in known else name
 

@@ -4,10 +4,21 @@ from pathlib import Path
 
 import torch
 
+CPUINFO = Path("/proc/cpuinfo")
 _FIRST_WIDE_AMD = 26  # the family of Zen 5, the first of AMD's with whole 512-bit units
 
 
-def multiplies_as_fast_as_it_convolves(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def described(cpuinfo: Path = CPUINFO) -> dict[str, str]:
+    """What Linux says of the processor, such as `model name`; nothing elsewhere."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in lines if ":" in line)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def multiplies_as_fast_as_it_convolves(cpuinfo: Path = CPUINFO) -> bool:
     """Whether MKL, which multiplies PyTorch's matrices, keeps up with oneDNN, which convolves.
 
     On AMD's processors MKL leaves AVX-512 unused. That costs nothing where these do 512 bits in two
@@ -16,12 +27,7 @@ def multiplies_as_fast_as_it_convolves(cpuinfo: Path = Path("/proc/cpuinfo")) ->
     Args:
         cpuinfo: where Linux describes the processor; elsewhere none is taken for a Zen 5.
     """
-    if not torch.backends.mkl.is_available():
-        return False
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return True
-    told = {name.strip(): value.strip() for name, _, value in (s.partition(":") for s in lines)}
+    told = described(cpuinfo)
+    is_wide = int(told.get("cpu family", 0)) >= _FIRST_WIDE_AMD
     is_amd = told.get("vendor_id") == "AuthenticAMD"
-    return not (is_amd and int(told["cpu family"]) >= _FIRST_WIDE_AMD)
+    return torch.backends.mkl.is_available() and not (is_amd and is_wide)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from qivis.processor import multiplies_as_fast_as_it_convolves
+from qivis.processor import described, multiplies_as_fast_as_it_convolves
 
 CPUINFO = """processor\t: 0
 vendor_id\t: {vendor}
@@ -12,6 +12,15 @@ processor\t: 1
 vendor_id\t: {vendor}
 cpu family\t: {family}
 """
+
+
+def test_what_linux_says_is_read_and_elsewhere_nothing_is_said(tmp_path):
+    path = tmp_path / "cpuinfo"
+    path.write_text(CPUINFO.format(vendor="GenuineIntel", family=6))
+    told = described(path)
+    assert (told["vendor_id"], told["cpu family"]) == ("GenuineIntel", "6")
+    assert told["model name"] == "a processor"
+    assert described(tmp_path / "none") == {}
 
 
 @pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="PyTorch without MKL")

@@ -53,7 +53,7 @@ class _Convolution(torch.autograd.Function):
             products = torch.bmm(at_points.transpose(0, 1), kernel)  # (36, tiles, D)
             if bias is not None:
                 products[BIAS_POINT] += bias.detach()
-            pixels = torch.bmm(interpolate.expand(len(tiles), -1, -1), products.transpose(0, 1))
+            pixels = _transformed(interpolate, products.transpose(0, 1))
             target = results[part, lines].transpose(2, 3)
             target.copy_(pixels.view(target.shape))
         ctx.save_for_backward(values, kernel)
@@ -74,14 +74,13 @@ class _Convolution(torch.autograd.Function):
         sums = values.new_zeros(images, TILE * (rows + 1), TILE * (columns + 1), channels)
         for part, lines in _parts(images, rows, columns):
             pixels = blocks[part, lines].transpose(2, 3).reshape(-1, TILE**2, blocks.shape[-1])
-            products = torch.bmm(interpolate.expand(len(pixels), -1, -1), pixels).transpose(0, 1)
+            products = _transformed(interpolate, pixels).transpose(0, 1)
             if of_weight:
                 tiles = values[part, lines].flatten(0, 2).transpose(0, 1)
                 at_points.baddbmm_(products.transpose(1, 2), tiles)
             if of_features:
                 tiles = torch.bmm(products, kernel.transpose(1, 2)).transpose(0, 1)
-                tiles = torch.bmm(evaluate.expand(len(pixels), -1, -1), tiles)
-                _add_tiles(sums[part], tiles, lines)
+                _add_tiles(sums[part], _transformed(evaluate, tiles), lines)
         return (
             sums[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2) if of_features else None,
             _kernel_from_points(at_points) if of_weight else None,
@@ -98,18 +97,20 @@ def _parts(images: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]
             yield slice(image, min(image + maps, images)), slice(row, min(row + lines, rows))
 
 
+def _transformed(matrix: Tensor, tiles: Tensor) -> Tensor:
+    """(T, N, C) of (N, M) and (T, M, C): tile by tile, which is twice as fast as all at once."""
+    return torch.bmm(matrix.expand(len(tiles), -1, -1), tiles)
+
+
 def _kernel_at_points(weight: Tensor) -> Tensor:
     """(36, C, D) of (D, C, 3, 3)."""
     taps = weight.permute(0, 2, 3, 1).flatten(1, 2)  # (D, 9, C); no copy with channels last
-    matrix = KERNEL_AT_POINTS.to(weight)
-    at_points = torch.bmm(matrix.expand(len(taps), -1, -1), taps)
-    return at_points.permute(1, 2, 0)
+    return _transformed(KERNEL_AT_POINTS.to(weight), taps).permute(1, 2, 0)
 
 
 def _kernel_from_points(gradient: Tensor) -> Tensor:
     """(D, C, 3, 3) of (36, D, C): the gradient of the weights from that at the points."""
-    matrix = KERNEL_AT_POINTS.to(gradient).T
-    taps = torch.bmm(matrix.expand(gradient.shape[1], -1, -1), gradient.transpose(0, 1))
+    taps = _transformed(KERNEL_AT_POINTS.to(gradient).T, gradient.transpose(0, 1))
     return taps.view(len(taps), 3, 3, -1).permute(0, 3, 1, 2)
 
 
