@@ -22,7 +22,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-import torch.nn.functional as F
 from in_turn import parse_args, time_in_turn
 from roi_align import by_level
 from torch import Tensor, nn
@@ -36,9 +35,9 @@ from qivis.engine.optim import build_optimizer
 from qivis.engine.step import Stepper
 from qivis.engine.stopping import Stopping
 from qivis.memory import keep_freed_memory
-from qivis.models import box_stage, efficientnet_lite, queryinst
+from qivis.models import box_stage, queryinst
 from qivis.models.build import build_model
-from qivis.models.optimize_training import FrozenStage, optimize_training
+from qivis.models.optimize_training import FoldedResidual, FrozenStage, optimize_training
 from qivis.models.training import ImageTraining
 from qivis.models.winograd_conv import WinogradConv2d
 from qivis.structures import Batch, Targets
@@ -151,17 +150,12 @@ def references_way() -> Iterator[None]:
     with ExitStack() as stack:
         convolve = nn.Conv2d._conv_forward
         stack.enter_context(patch.object(WinogradConv2d, "_conv_forward", convolve))
-        stack.enter_context(patch.object(efficientnet_lite, "convolve_depthwise", depthwise))
-        stack.enter_context(patch.object(FrozenStage, "__call__", lambda s, x: s.plain(x)))
+        for faster in (FrozenStage, FoldedResidual):
+            stack.enter_context(patch.object(faster, "__call__", lambda s, x: s.plain(x)))
         stack.enter_context(patch.object(queryinst, "flatten_pyramid", lambda pyramid: pyramid))
         for module in (queryinst, box_stage):
             stack.enter_context(patch.object(module, "roi_align_pyramid", pooled))
         yield
-
-
-def depthwise(features: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """What `convolve_depthwise` gives, with PyTorch's gradient."""
-    return F.conv2d(features, weight, None, stride, padding, groups=len(weight))
 
 
 def pooled(

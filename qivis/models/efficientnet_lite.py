@@ -5,11 +5,10 @@ converted from TensorFlow: hence batch norm's epsilon and the one-sided `SAME` p
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from qivis.ops.depthwise import convolve_depthwise
 
 # Kernel, stride, expansion, output channels, of the 16 blocks (EfficientNet-B0, table 1).
 _BLOCKS = (
@@ -60,6 +59,11 @@ class EfficientNetLite0(nn.Module):
                 outputs.append(features)
         return outputs
 
+    def learned_blocks(self) -> Iterator["InvertedResidual"]:
+        """Those that are not frozen; all of them expand."""
+        for block in self._blocks[_LAST_OF_STRIDE[0] + 1 :]:
+            yield cast(InvertedResidual, block)
+
     def frozen_parts(self) -> Iterator[nn.Module]:
         """The stem and the blocks up to stride 4."""
         yield from (self._conv_stem, self._bn0, *self._blocks[: _LAST_OF_STRIDE[0] + 1])
@@ -77,7 +81,8 @@ class InvertedResidual(nn.Module):
         self._bn1 = nn.BatchNorm2d(inner, eps=_EPSILON)
         self._project_conv = nn.Conv2d(inner, width, 1, bias=False)
         self._bn2 = nn.BatchNorm2d(width, eps=_EPSILON)
-        self._is_residual = stride == 1 and channels == width
+        self.stride = stride
+        self.is_residual = stride == 1 and channels == width
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to (B, width, H / stride, W / stride)."""
@@ -86,7 +91,14 @@ class InvertedResidual(nn.Module):
             inner = F.relu6(self._bn0(self._expand_conv(inner)), inplace=True)
         inner = F.relu6(self._bn1(self._depthwise_conv(inner)), inplace=True)
         inner = self._bn2(self._project_conv(inner))
-        return features + inner if self._is_residual else inner
+        return features + inner if self.is_residual else inner
+
+    def layers(self) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+        """Convolutions and the norms after them, in the order of `forward`."""
+        if self._expand_conv is not None and self._bn0 is not None:
+            yield self._expand_conv, self._bn0
+        yield self._depthwise_conv, self._bn1
+        yield self._project_conv, self._bn2
 
 
 class SameConv2d(nn.Conv2d):
@@ -105,7 +117,4 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to (B, width, H / stride, W / stride)."""
-        padded = F.pad(features, self._pad) if any(self._pad) else features
-        if self.groups == self.in_channels == self.out_channels:
-            return convolve_depthwise(padded, self.weight, self.stride[0], int(self.padding[0]))
-        return super().forward(padded)
+        return super().forward(F.pad(features, self._pad) if any(self._pad) else features)

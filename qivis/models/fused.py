@@ -1,11 +1,10 @@
 """Layers for inference: convolutions together with what follows them, and packed linear layers.
 
 Batch norms disappear into the weights; adding a residual and the activation happen while the
-result is still in the processor's cache. The operators are those that `torch.compile` calls on
-CPUs; called by hand, they need no C++ compiler.
+result is still in the processor's cache.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,14 +13,8 @@ from torch import Tensor, nn
 
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
+from qivis.ops.onednn import ACTIVATIONS, Geometry, convolve_fused, even_padding, has_onednn, pack
 from qivis.ops.winograd import TILE, bias_at_points, convolve, transform_kernel
-
-# What may follow a convolution, in oneDNN's words: the least and the greatest result.
-ACTIVATIONS: Mapping[str, tuple[float | None, float | None]] = {
-    "none": (None, None),
-    "relu": (0.0, None),
-    "hardtanh": (0.0, 6.0),
-}
 
 # Winograd's way to convolve is the faster one from so many channels, and tiles in a map. How many
 # maps there are does not count, or a frame's result would depend on the others of its batch.
@@ -34,11 +27,6 @@ def packed(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
     return PackedLinear(linear, dtype) if has_onednn(linear.weight.device) else linear
 
 
-def has_onednn(device: torch.device) -> bool:
-    """Whether oneDNN, whose operators these are, computes on a device."""
-    return device.type == "cpu" and torch.backends.mkldnn.is_available()
-
-
 class FusedConv(nn.Module):
     """Convolution, batch norm, sum with another map, and activation as one operation."""
 
@@ -49,12 +37,13 @@ class FusedConv(nn.Module):
         """Args: norm: follows the convolution. dtype: of weights, inputs and outputs."""
         super().__init__()
         weight, bias = _folded(conv, norm)
-        padding = list[Any](conv.padding)
+        padding: Any = conv.padding
         if isinstance(conv, SameConv2d) and conv.stride[0] > 1:
-            weight, padding = _evened(weight)
+            weight, side = even_padding(weight)
+            padding = (side, side)
         self.register_buffer("weight", weight.to(dtype, memory_format=torch.channels_last))
         self.register_buffer("bias", bias.to(dtype))
-        self.geometry = (padding, list(conv.stride), list(conv.dilation), conv.groups)
+        self.geometry = Geometry(padding, conv.stride, conv.dilation, conv.groups)
         self.activation = "none"
         self._packed, self._winograd = None, None
         if has_onednn(weight.device):  # GPUs choose for themselves
@@ -91,8 +80,7 @@ class _PackedConv:
     Packed for another size they can be 20 times slower, and unpacked they are packed in each call.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, geometry: tuple[Any, ...]) -> None:
-        """Args: geometry: padding, stride, dilation and groups."""
+    def __init__(self, weight: Tensor, bias: Tensor, geometry: Geometry) -> None:
         # One attribute, so that threads that see maps of different sizes never mix them up.
         self._kept: tuple[torch.Size | None, Tensor] = (None, weight)
         self._bias, self._geometry = bias, geometry
@@ -101,22 +89,14 @@ class _PackedConv:
         self, features: Tensor, other: Tensor | None = None, activation: str = "none"
     ) -> Tensor:
         """As `FusedConv.forward`."""
-        run: Any = torch.ops.mkldnn._convolution_pointwise
-        layer = (self._for_size(features.shape), self._bias, *self._geometry)
-        numbers = ACTIVATIONS[activation] if activation == "hardtanh" else ()
-        if other is None:
-            fused: Tensor = run(features, *layer, activation, numbers, "")
-        else:
-            unary = None if activation == "none" else activation
-            fused = run(features, other, *layer, "add", 1.0, unary, numbers, "")
-        return fused
+        weight = self._for_size(features.shape)
+        return convolve_fused(features, weight, self._bias, self._geometry, activation, other)
 
     def _for_size(self, size: torch.Size) -> Tensor:
         packed_for, weight = self._kept
         if packed_for != size:
-            pack: Any = torch.ops.mkldnn._reorder_convolution_weight
             plain = weight.to_dense() if weight.is_mkldnn else weight
-            weight = pack(plain, *self._geometry, list(size))
+            weight = pack(plain, self._geometry, size)
             self._kept = (size, weight)
         return weight
 
@@ -131,7 +111,7 @@ class _WinogradProducts:
         self._conv = _PackedConv(
             at_points.reshape(-1, at_points.shape[2], 1, 1),
             bias_at_points(bias).to(dtype).flatten(),
-            ([0, 0], [1, 1], [1, 1], groups),
+            Geometry(padding=(0, 0), groups=groups),
         )
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -242,13 +222,3 @@ def tiles_of_map(features: Tensor) -> int:
     """How many of Winograd's tiles make up a map (B, C, H, W)."""
     height, width = features.shape[-2:]
     return -(-height // TILE) * -(-width // TILE)
-
-
-def _evened(weight: Tensor) -> tuple[Tensor, list[int]]:
-    """A strided `SAME` kernel with zeros before it, and the padding that it then has on all sides.
-
-    `SAME` pads the odd pixel right and below. A kernel that is longer by one has even padding, and
-    no padded copy of the map is needed.
-    """
-    longer = F.pad(weight, (1, 0, 1, 0))
-    return longer, [longer.shape[-1] // 2 - 1] * 2

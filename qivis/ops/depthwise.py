@@ -1,77 +1,76 @@
-"""Depthwise convolutions whose kernels of 5 x 5 learn about as fast as those of 3 x 3.
+"""Gradients of depthwise convolutions, by oneDNN, whose wide kernels learn three columns at a time.
 
 For the gradient of a depthwise kernel oneDNN has a fast way only where the kernel is three columns
 wide and its padding at the sides at most one; others take up to fifteen times as long. So three
-columns of the kernel at a time get their gradient, from the result's, moved to the side.
+columns of a wider kernel at a time get their gradient, from the result's, moved to the side.
 """
 
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-_WIDE = 5
 _FAST = 3  # columns
 
 
-def convolve_depthwise(features: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """Convolution of each channel by itself.
-
-    Args:
-        features: (B, C, H, W).
-        weight: (C, 1, K, K).
-        stride: 1 or 2.
-        padding: (K - 1) / 2 with a stride of 1, none with 2.
-
-    Returns:
-        (B, C, H', W'), with gradients.
-    """
-    device = features.device.type
-    suits = weight.shape[-1] == _WIDE and device == "cpu" and not torch.is_autocast_enabled(device)
-    if suits and torch.is_grad_enabled():
-        convolved: Tensor = _WideConvolution.apply(features, weight, stride, padding)
-        return convolved
-    return F.conv2d(features, weight, None, stride, padding, groups=len(weight))
-
-
-class _WideConvolution(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-        """(B, C, H', W') from (B, C, H, W) and (C, 1, 5, 5)."""
-        ctx.save_for_backward(features, weight)
-        ctx.stride, ctx.padding = stride, padding
-        return F.conv2d(features, weight, None, stride, padding, groups=len(weight))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        """(B, C, H, W) and (C, 1, 5, 5) from (B, C, H', W')."""
-        features, weight = ctx.saved_tensors
-        of_features, of_kernel = ctx.needs_input_grad[:2]
-        layer = _Layer(ctx.stride, (ctx.padding, ctx.padding))
-        return (
-            layer.of_features(gradient, features, weight) if of_features else None,
-            _of_wide_kernel(layer, gradient, features, weight) if of_kernel else None,
-            None,
-            None,
-        )
-
-
-class _Layer(NamedTuple):
+class Depthwise(NamedTuple):
     """How a depthwise kernel is moved over a map; padding: above and below, left and right."""
 
     stride: int
     padding: tuple[int, int]
 
     def of_features(self, gradient: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-        """The gradient of the features, by oneDNN."""
+        """The gradient of the features.
+
+        Args:
+            gradient: (B, C, H', W'), of the result.
+            features: (B, C, H, W).
+            weight: (C, 1, K, K).
+        """
         return self._gradients(gradient, features, weight, (True, False))[0]
 
     def of_kernel(self, gradient: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-        """The gradient of the kernel, by oneDNN; the kernel's values do not matter."""
-        return self._gradients(gradient, features, weight, (False, True))[1]
+        """The gradient of the kernel, whose values do not matter; arguments as of `of_features`.
+
+        With a stride of 1 the kernel has 3 or 5 columns, and half as many are padded; with 2 it is
+        one of `even_padding`.
+        """
+        if weight.shape[-1] == _FAST:
+            return self._gradients(gradient, features, weight, (False, True))[1]
+        if self.stride == 1:
+            return self._of_five_columns(gradient, features, weight)
+        return self._of_even_columns(gradient, features, weight)
+
+    def _of_five_columns(self, gradient: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+        """Columns 0 to 2, then 2 to 4."""
+        narrow = self._replace(padding=(self.padding[0], 1))
+        kernel = weight[..., :_FAST].contiguous()
+        # Results that are moved meet with the narrow kernel what they met with these columns.
+        width = features.shape[3]
+        left = narrow.of_kernel(_moved(gradient, -1, width), features, kernel)
+        right = narrow.of_kernel(_moved(gradient, 1, width), features, kernel)
+        # The results of the first column were moved out of the map; all that they met but zeros was
+        # the map's first column, by the kernel's middle one.
+        of_rim, at_rim, column = (
+            tensor[..., :1].contiguous() for tensor in (gradient, features, weight)
+        )
+        lost = self._replace(padding=(self.padding[0], 0))
+        left[..., -1:] += lost._gradients(of_rim, at_rim, column, (False, True))[1]
+        return torch.cat([left, right[..., 1:]], dim=-1)
+
+    def _of_even_columns(self, gradient: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+        """Three columns, then, from results moved by one, three from the last of those on."""
+        high, wide = self.padding
+        narrow = self._replace(padding=(high, 1))
+        kernel = weight[..., :_FAST].contiguous()
+        width = (features.shape[3] + 1) // 2  # of the narrow kernel's results
+        near = narrow.of_kernel(_moved(gradient, 0, width), features, kernel)
+        far = narrow.of_kernel(_moved(gradient, 1, width), features, kernel)
+        columns = torch.cat([near, far[..., 1:]], dim=-1)
+        first = wide - 1  # of the columns; before it are the zeros of `even_padding`, at the most
+        found = torch.zeros_like(weight)
+        found[..., first:] = columns[..., : weight.shape[-1] - first]
+        return found
 
     def _gradients(
         self, gradient: Tensor, features: Tensor, weight: Tensor, wanted: tuple[bool, bool]
@@ -85,23 +84,17 @@ class _Layer(NamedTuple):
         return of_features, of_kernel
 
 
-def _of_wide_kernel(layer: _Layer, gradient: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-    """(C, 1, 5, 5): of columns 0 to 2, then 2 to 4."""
-    high, wide = layer.padding
-    narrow = layer._replace(padding=(high, min(wide, 1)))
-    kernel = weight[..., :_FAST].contiguous()
-    width = (features.shape[3] + 2 * narrow.padding[1] - _FAST) // layer.stride + 1  # of results
-
-    def columns(first: int) -> Tensor:
-        # Results that are moved meet with the narrow kernel what they met with these columns.
-        moved = (first - wide + narrow.padding[1]) // layer.stride
-        aside = F.pad(gradient, (moved, width - gradient.shape[3] - moved))
-        return narrow.of_kernel(aside, features, kernel)
-
-    left, right = columns(0), columns(_WIDE - _FAST)
-    if wide:
-        # The results of the first column were moved out of the map; all that they met but zeros was
-        # the map's first column, by the kernel's middle one.
-        rim = [tensor[..., :1].contiguous() for tensor in (gradient, features, weight)]
-        left[..., -1:] += layer._replace(padding=(high, 0)).of_kernel(*rim)
-    return torch.cat([left, right[..., 1:]], dim=-1)
+def _moved(maps: Tensor, by: int, width: int) -> Tensor:
+    """Maps so many columns further to the right, of another width; free columns are zero."""
+    if by == 0 and width == maps.shape[3]:
+        return maps
+    first, last = max(by, 0), min(maps.shape[3] + by, width)
+    moved = torch.empty(
+        (*maps.shape[:3], width),
+        dtype=maps.dtype,
+        device=maps.device,
+        memory_format=torch.channels_last,
+    )
+    moved[..., :first], moved[..., last:] = 0, 0
+    moved[..., first:last] = maps[..., first - by : last - by]
+    return moved
