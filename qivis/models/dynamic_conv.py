@@ -28,7 +28,7 @@ class DynamicConv(nn.Module):
         width, inner = self._shape_in
         into, out_of = self.generate(queries).chunk(2, dim=1)
         features = torch.bmm(features, into.view(-1, width, inner))  # (N, S * S, d)
-        features = self.norm_in(features).relu()
+        features = self.norm_in(features).relu_()
         features = torch.bmm(features, out_of.view(-1, inner, width))  # (N, S * S, D)
         filtered: Tensor = self.norm_out(features)
-        return filtered.relu()
+        return filtered.relu_()

@@ -54,5 +54,5 @@ class MaskHead(nn.Module):
         """
         features = self.interact(queries, features)
         grid = features.unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
-        logits: Tensor = self.logits(self.upsample(self.convs(grid)).relu())
+        logits: Tensor = self.logits(self.upsample(self.convs(grid)).relu_())
         return logits

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou, generalized_box_iou_loss
+from torch.nn.utils.rnn import pad_sequence
+from torchvision.ops import generalized_box_iou_loss
 
 from qivis.config.schema import LossConfig
 from qivis.models.distributed_mean import mean_over_ranks
 from qivis.models.outputs import DenseProposals
+from qivis.ops.boxes import pairwise_iou
 from qivis.ops.losses import focal_cost, quality_focal_loss
 from qivis.structures import Targets
 
@@ -40,80 +42,69 @@ def proposal_losses(
         `class`, divided by the summed overlaps, and `giou`, by the number of locations that learn
         an object; weighted scalars.
     """
-    losses = [
-        _image_losses(dense, image, target, regions)
-        for image, (target, regions) in enumerate(zip(targets, ignored, strict=True))
-    ]
-    classes, boxes, overlaps, learning = (
-        torch.stack(terms).sum() for terms in zip(*losses, strict=True)
-    )
+    annotated, labels = _padded([t.boxes for t in targets]), _padded([t.labels for t in targets])
+    images, locations, objects, overlaps = assign(dense, annotated, labels)
+    quality = torch.zeros_like(dense.logits)
+    quality[images, locations, labels[images, objects]] = overlaps
+    counted = ~_inside(dense.centres, _padded(ignored)).any(dim=1)  # (B, L)
+    counted[images, locations] = True
+    classes = quality_focal_loss(dense.logits, quality) * counted[..., None]
+    giou = generalized_box_iou_loss(dense.boxes[images, locations], annotated[images, objects])
+    learning = giou.new_tensor(float(len(giou)))
     return {
-        "class": weights.proposal_class * classes / mean_over_ranks(overlaps).clamp(min=1),
-        "giou": weights.proposal_giou * boxes / mean_over_ranks(learning).clamp(min=1),
+        "class": weights.proposal_class
+        * classes.sum()
+        / mean_over_ranks(overlaps.sum()).clamp(min=1),
+        "giou": weights.proposal_giou * giou.sum() / mean_over_ranks(learning).clamp(min=1),
     }
 
 
 @torch.no_grad()
-def assign(
-    logits: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, target: Targets
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Which locations of one image learn which objects.
+def assign(dense: DenseProposals, annotated: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """Which locations learn which objects.
 
     Args:
-        logits: (L, K).
-        boxes: (L, 4), predicted, x1 y1 x2 y2 in input pixels.
-        centres: (L, 2), x y.
-        strides: (L,).
-        target: N objects.
+        dense: L locations of B images.
+        annotated: (B, N, 4), the objects' boxes; those without area are no objects. N is at least 1.
+        labels: (B, N) int64.
 
     Returns:
-        (P,) locations, (P,) objects, (P,) overlaps of the predicted with the annotated boxes.
+        (P,) images, (P,) locations, (P,) objects, (P,) overlaps of the predicted with the annotated
+        boxes.
     """
-    overlaps = box_iou(boxes, target.boxes)  # (L, N)
-    near = _near(centres, strides, target.boxes)
+    overlaps = pairwise_iou(annotated, dense.boxes)  # (B, N, L)
+    near = _near(dense.centres, dense.strides, annotated)
     cost = (
-        focal_cost(logits, target.labels)
+        focal_cost(dense.logits, labels).mT
         - IOU_COST * (overlaps + 1e-8).log()
         + OUTSIDE_COST * ~near
     )
-    top = overlaps.topk(min(TOP_OVERLAPS, len(boxes)), dim=0).values
-    wanted = top.sum(dim=0).int().clamp(min=1)  # (N,)
-    order = cost.argsort(dim=0)
-    rank = torch.empty_like(order).scatter_(
-        0, order, torch.arange(len(cost), device=cost.device)[:, None].expand_as(order)
-    )
-    taken = (rank < wanted) & near  # an object that holds no location is learned by none
+    most = min(TOP_OVERLAPS, cost.shape[2])
+    wanted = overlaps.topk(most).values.sum(dim=2).int().clamp(min=1)  # (B, N), at most as many
+    cheapest = cost.topk(most, largest=False).indices
+    is_wanted = torch.arange(most, device=cost.device) < wanted[..., None]
+    taken = torch.zeros_like(near).scatter_(2, cheapest, is_wanted)
+    taken &= near  # an object that holds no location is learned by none
     # A location that two objects want learns the cheaper one.
-    cheapest = torch.where(taken, cost, torch.inf)
-    locations = taken.any(dim=1).nonzero().squeeze(1)
-    objects = cheapest[locations].argmin(dim=1) if len(target) else locations
-    return locations, objects, overlaps[locations, objects]
+    images, locations = taken.any(dim=1).nonzero(as_tuple=True)
+    objects = torch.where(taken, cost, torch.inf)[images, :, locations].argmin(dim=1)
+    return images, locations, objects, overlaps[images, objects, locations]
 
 
-def _image_losses(
-    dense: DenseProposals, image: int, target: Targets, regions: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Summed class and box losses, summed overlaps, and the number of learning locations."""
-    logits, boxes = dense.logits[image], dense.boxes[image]
-    locations, objects, overlaps = assign(
-        logits.detach(), boxes.detach(), dense.centres, dense.strides, target
-    )
-    quality = torch.zeros_like(logits)
-    quality[locations, target.labels[objects]] = overlaps
-    counted = ~_inside(dense.centres, regions).any(dim=1)
-    counted[locations] = True
-    classes = quality_focal_loss(logits, quality) * counted[:, None]
-    giou = generalized_box_iou_loss(boxes[locations], target.boxes[objects])
-    return classes.sum(), giou.sum(), overlaps.sum(), logits.new_tensor(float(len(locations)))
+def _padded(rows: Sequence[Tensor]) -> Tensor:
+    """B of (N, ...) to (B, N, ...) with zeros, one row at least: no object is no special case."""
+    padded: Tensor = pad_sequence([*rows, rows[0].new_zeros(1, *rows[0].shape[1:])], True)
+    return padded[:-1]
 
 
 def _near(centres: Tensor, strides: Tensor, boxes: Tensor) -> Tensor:
-    """(L, N): whether a location lies in an object's box and near its centre."""
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    offset = (centres[:, None] - middle).abs().amax(dim=-1)  # (L, N)
-    return _inside(centres, boxes) & (offset < CENTRE_RADIUS * strides[:, None])
+    """(B, N, L): whether a location lies in an object's box and near its centre."""
+    middle = (boxes[..., :2] + boxes[..., 2:]) / 2
+    offset = (centres - middle[:, :, None]).abs().amax(dim=-1)
+    return _inside(centres, boxes) & (offset < CENTRE_RADIUS * strides)
 
 
 def _inside(centres: Tensor, boxes: Tensor) -> Tensor:
-    """(L, 2) points and (N, 4) boxes to (L, N): whether the point lies in the box."""
-    return ((centres[:, None] > boxes[:, :2]) & (centres[:, None] < boxes[:, 2:])).all(dim=-1)
+    """(L, 2) points and (B, N, 4) boxes to (B, N, L): whether the point lies in the box."""
+    boxes = boxes[:, :, None]
+    return ((centres > boxes[..., :2]) & (centres < boxes[..., 2:])).all(dim=-1)

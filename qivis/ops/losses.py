@@ -11,16 +11,16 @@ def focal_cost(logits: Tensor, labels: Tensor) -> Tensor:
     """What it would cost in focal loss to give each query each object's class.
 
     Args:
-        logits: (Q, K).
-        labels: (N,) int64.
+        logits: (..., Q, K).
+        labels: (..., N) int64.
 
     Returns:
-        (Q, N): the loss as a positive minus the loss as a negative.
+        (..., Q, N): the loss as a positive minus the loss as a negative.
     """
     scores = logits.sigmoid()
     negative = -(1 - scores + 1e-12).log() * (1 - FOCAL_ALPHA) * scores**FOCAL_GAMMA
     positive = -(scores + 1e-12).log() * FOCAL_ALPHA * (1 - scores) ** FOCAL_GAMMA
-    return (positive - negative)[:, labels]
+    return (positive - negative).take_along_dim(labels[..., None, :], dim=-1)
 
 
 def quality_focal_loss(logits: Tensor, quality: Tensor) -> Tensor:

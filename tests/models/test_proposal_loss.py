@@ -25,11 +25,9 @@ def assigned(
     boxes: Tensor, target: Targets, logits: Tensor | None = None
 ) -> list[tuple[int, int, float]]:
     """(location, object, overlap) each."""
-    count = len(boxes)
-    logits = torch.zeros(count, 2) if logits is None else logits
-    strides = torch.full((count,), STRIDE)
-    found = assign(logits, boxes, row_of_locations(count), strides, target)
-    return list(zip(*(values.tolist() for values in found), strict=True))
+    logits = torch.zeros(len(boxes), 2) if logits is None else logits
+    found = assign(dense_of(boxes[None], logits[None]), target.boxes[None], target.labels[None])
+    return list(zip(*(values.tolist() for values in found[1:]), strict=True))
 
 
 def test_an_object_takes_as_many_locations_as_its_overlaps_add_up_to() -> None:
@@ -72,8 +70,22 @@ def test_an_object_that_holds_no_location_is_learned_by_none() -> None:
     assert assigned(target.boxes.repeat(8, 1), target) == []
 
 
-def test_without_objects_nothing_is_learned() -> None:
-    assert assigned(torch.zeros(8, 4), Targets.empty(SIZE)) == []
+def test_images_do_not_know_of_one_another() -> None:
+    wide, narrow = torch.tensor([0.0, 0.0, 64.0, 8.0]), torch.tensor([16.0, 0.0, 32.0, 8.0])
+    nothing = torch.zeros(4)
+    dense = dense_of(torch.stack([wide.repeat(8, 1), narrow.repeat(8, 1)]), torch.zeros(2, 8, 2))
+    annotated = torch.stack([torch.stack([nothing, wide]), torch.stack([narrow, nothing])])
+    images, locations, objects, overlaps = assign(dense, annotated, torch.zeros(2, 2).long())
+    assert images.tolist() == [0] * 4 + [1] * 2
+    assert locations.tolist() == [2, 3, 4, 5, 2, 3]
+    assert objects.tolist() == [1] * 4 + [0] * 2
+    assert overlaps.tolist() == [1.0] * 6
+
+
+def test_boxes_without_area_are_no_objects() -> None:
+    empty = torch.zeros(1, 1, 4)
+    dense = dense_of(torch.zeros(1, 8, 4), torch.zeros(1, 8, 2))
+    assert [len(part) for part in assign(dense, empty, torch.zeros(1, 1).long())] == [0] * 4
 
 
 def dense_of(boxes: Tensor, logits: Tensor) -> DenseProposals:
