@@ -65,7 +65,7 @@ def assign(dense: DenseProposals, annotated: Tensor, labels: Tensor) -> tuple[Te
 
     Args:
         dense: L locations of B images.
-        annotated: (B, N, 4), the objects' boxes; those without area are no objects. N is at least 1.
+        annotated: (B, N, 4), the objects' boxes, one at least; without area it is no object.
         labels: (B, N) int64.
 
     Returns:

@@ -7,7 +7,7 @@ Equal to torchvision's `roi_align(aligned=True)` on the level that FPN assigns (
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -25,11 +25,13 @@ class PyramidRows:
     rows: (R, C).
     shapes: (H, W) of each level.
     num_images: B.
+    gathered: of the backward pass, what the rows are still to learn.
     """
 
     rows: Tensor
     shapes: tuple[tuple[int, int], ...]
     num_images: int
+    gathered: list["_Gradient"]
 
 
 def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
@@ -39,10 +41,13 @@ def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
         pyramid: (B, C, H, W) for each of the strides 4, 8, 16, 32.
     """
     channels = pyramid[0].shape[1]
+    rows = torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in pyramid])
+    gathered: list[_Gradient] = []
     return PyramidRows(
-        rows=torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in pyramid]),
+        rows=cast(Tensor, _Rows.apply(rows, gathered)) if rows.requires_grad else rows,
         shapes=tuple((level.shape[2], level.shape[3]) for level in pyramid),
         num_images=pyramid[0].shape[0],
+        gathered=gathered,
     )
 
 
@@ -56,7 +61,7 @@ def roi_align_pyramid(
         boxes: (N, 4), x1 y1 x2 y2 in pixels of the network's input. No gradient flows into them.
         images: (N,) int64, which image each box lies in.
         side: S.
-        sampling_ratio: samples along each side of a bin.
+        sampling_ratio: samples along each side of a bin; one for all that a pyramid learns from.
 
     Returns:
         (N, S * S, C), positions in row-major order, in the pyramid's dtype.
@@ -74,39 +79,83 @@ def roi_align_pyramid(
     columns, column_shares = columns.repeat(1, 1, reach), shares[:, 0].repeat(1, 1, reach)
     cells = rows.int()[:, :, None] + columns.int()[:, None]  # (N, S, S, (2r)^2)
     weights = (row_shares[:, :, None] * column_shares[:, None]).to(pyramid.rows.dtype)
-    pooled: Tensor = _WeightedSums.apply(pyramid.rows, cells.flatten(0, 2), weights.flatten(0, 2))
+    pooled: Tensor = _WeightedSums.apply(
+        pyramid.rows, cells.flatten(0, 2), weights.flatten(0, 2), pyramid.gathered
+    )
     return pooled.view(len(boxes), side * side, pyramid.rows.shape[1])
+
+
+class _Gradient(NamedTuple):
+    """What P bins have to say to the rows that they are sums of.
+
+    of_bins: (P, C).
+    cells, weights: (P, (2r)^2), the rows and their shares in each bin.
+    """
+
+    of_bins: Tensor
+    cells: Tensor
+    weights: Tensor
 
 
 class _WeightedSums(torch.autograd.Function):
     """Of R rows, the sums of a few for each of P bins; no gradient flows into the weights.
 
-    The gradient of a row is a weighted sum, too: of the bins' gradients. Written as one, it is two
-    to four times as fast as PyTorch's own and adds up bfloat16 in float32.
+    What the rows are to learn is left for `_Rows`.
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, rows: Tensor, cells: Tensor, weights: Tensor, gathered: list[_Gradient]
+    ) -> Tensor:
         """(P, C) from rows (R, C), cells (P, (2r)^2) in [0, R), and their weights."""
         ctx.save_for_backward(cells, weights)
-        ctx.num_rows = len(rows)
+        ctx.gathered = gathered
         return F.embedding_bag(cells, rows.detach(), mode="sum", per_sample_weights=weights)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """(R, C) of the rows from (P, C) of the bins."""
-        cells, weights = ctx.saved_tensors
-        sorted_cells, order = cells.flatten().sort(stable=True)
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None, None]:
+        """Takes (P, C), of the bins."""
+        ctx.gathered.append(_Gradient(gradient, *ctx.saved_tensors))
+        return None, None, None, None
+
+
+class _Rows(torch.autograd.Function):
+    """The rows themselves; they learn at once from all bins that were ever made of them.
+
+    The gradient of a row is a weighted sum, too: of the bins' gradients. Written as one, it is two
+    to four times as fast as PyTorch's own and adds up bfloat16 in float32; and the rows, most of
+    which are in no bin, are written once instead of once for each stage, head and sum of these.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, gathered: list[_Gradient]) -> Tensor:
+        """(R, C) of (R, C)."""
+        ctx.gathered, ctx.num_rows = gathered, len(rows)
+        ctx.set_materialize_grads(False)
+        return rows.view_as(rows)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, None]:
+        """(R, C) from what was left by `_WeightedSums`, and what came in other ways."""
+        if not ctx.gathered:
+            return gradient, None
+        taps = ctx.gathered[0].cells.shape[1]
+        assert all(part.cells.shape[1] == taps for part in ctx.gathered), "of one sampling ratio"
+        of_bins = torch.cat([part.of_bins for part in ctx.gathered])
+        weights = torch.cat([part.weights.flatten() for part in ctx.gathered])
+        cells, order = torch.cat([part.cells.flatten() for part in ctx.gathered]).sort(stable=True)
         every_row = torch.arange(ctx.num_rows, dtype=cells.dtype, device=cells.device)
-        gathered = F.embedding_bag(
-            order // cells.shape[1],
-            gradient,
-            torch.searchsorted(sorted_cells, every_row),
+        found = F.embedding_bag(
+            order // taps,
+            of_bins,
+            torch.searchsorted(cells, every_row),
             mode="sum",
-            per_sample_weights=weights.flatten()[order],
+            per_sample_weights=weights[order],
         )
-        return gathered, None, None
+        ctx.gathered.clear()
+        return found if gradient is None else found + gradient, None
 
 
 def _levels(pyramid: PyramidRows, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -69,6 +69,25 @@ def test_gradients_are_those_of_torchvision(sampling_ratio: int) -> None:
         assert torch.allclose(found, wanted, atol=1e-4)
 
 
+def test_all_that_is_made_of_a_pyramid_teaches_it_together() -> None:
+    generator = torch.Generator().manual_seed(3)
+    levels = [level.requires_grad_() for level in make_pyramid(generator)]
+    boxes, images = make_boxes(generator, 8), torch.tensor([0, 1] * 4)
+    pyramid = flatten_pyramid(levels)
+    # The second is made of the first, as a stage's boxes are; another part looks at the rows.
+    first = roi_align_pyramid(pyramid, boxes, images, SIDE, 2)
+    second = roi_align_pyramid(pyramid, boxes.flip(0), images, SIDE, 2) * first.sum()
+    loss = second.sum() + pyramid.rows.square().sum()
+    expected_first = by_torchvision(levels, boxes, images, 2)
+    expected = by_torchvision(levels, boxes.flip(0), images, 2) * expected_first.sum()
+    expected_loss = expected.sum() + sum(level.square().sum() for level in levels)
+    wanted = torch.autograd.grad(expected_loss, levels)
+    for _ in range(2):  # nothing is left over from the first time
+        found = torch.autograd.grad(loss, levels, retain_graph=True)
+        for mine, theirs in zip(found, wanted, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-3)
+
+
 def test_gradients_in_bfloat16_are_added_up_in_more() -> None:
     pyramid = [torch.zeros(1, 1, s, s) for s in (16, 8, 4, 2)]
     boxes = torch.tensor([[8.0, 4.0, 12.0, 8.0]]).expand(1000, 4)  # row 1, column 2 at stride 4
