@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
-from qivis.ops.onednn import ACTIVATIONS, Geometry, convolve_fused, even_padding, has_onednn, pack
+from qivis.ops.onednn import (
+    ACTIVATIONS,
+    Geometry,
+    convolve_and_add,
+    convolve_fused,
+    even_padding,
+    has_onednn,
+    pack,
+)
 from qivis.ops.winograd import TILE, bias_at_points, convolve, transform_kernel
 
 # Winograd's way to convolve is the faster one from so many channels, and tiles in a map. How many
@@ -45,6 +53,7 @@ class FusedConv(nn.Module):
         self.register_buffer("bias", bias.to(dtype))
         self.geometry = Geometry(padding, conv.stride, conv.dilation, conv.groups)
         self.activation = "none"
+        self.overwrites = False
         self._packed, self._winograd = None, None
         if has_onednn(weight.device):  # GPUs choose for themselves
             self._packed = _PackedConv(self.weight, self.bias, self.geometry)
@@ -55,14 +64,16 @@ class FusedConv(nn.Module):
         """(B, C, H, W) to (B, D, H', W').
 
         `other`, of that shape, is added before the activation, which then may not be `hardtanh`:
-        oneDNN has no such operation.
+        oneDNN has no such operation. With `overwrites` it may hold the result afterwards.
         """
         if self._packed is None:
             return self._step_by_step(features, other)
         if other is None and self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
             limits = ACTIVATIONS[self.activation]
             return convolve(features, len(self.weight), self._winograd, limits)
-        return self._packed(features, other, self.activation)
+        if other is None:
+            return self._packed(features, self.activation)
+        return self._packed.add(features, other, self.activation, overwrite=self.overwrites)
 
     def _step_by_step(self, features: Tensor, other: Tensor | None) -> Tensor:
         padding, stride, dilation, groups = self.geometry
@@ -85,12 +96,15 @@ class _PackedConv:
         self._kept: tuple[torch.Size | None, Tensor] = (None, weight)
         self._bias, self._geometry = bias, geometry
 
-    def __call__(
-        self, features: Tensor, other: Tensor | None = None, activation: str = "none"
-    ) -> Tensor:
-        """As `FusedConv.forward`."""
+    def __call__(self, features: Tensor, activation: str = "none") -> Tensor:
+        """As `convolve_fused`."""
         weight = self._for_size(features.shape)
-        return convolve_fused(features, weight, self._bias, self._geometry, activation, other)
+        return convolve_fused(features, weight, self._bias, self._geometry, activation)
+
+    def add(self, features: Tensor, other: Tensor, activation: str, *, overwrite: bool) -> Tensor:
+        """As `convolve_and_add`."""
+        layer = (self._for_size(features.shape), self._bias, self._geometry, activation)
+        return convolve_and_add(features, other, *layer, overwrite=overwrite)
 
     def _for_size(self, size: torch.Size) -> Tensor:
         packed_for, weight = self._kept

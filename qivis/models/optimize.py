@@ -88,6 +88,7 @@ def fuse(module: nn.Module, dtype: torch.dtype) -> fx.GraphModule:
     for node in list(traced.graph.nodes):
         if isinstance(_layer(node, traced), nn.Conv2d):
             _fuse_convolution(traced, node, dtype)
+    _overwrite_what_is_used_up(traced)
     traced.graph.lint()
     traced.recompile()
     traced.delete_all_unused_submodules()
@@ -133,6 +134,22 @@ def _fuse_convolution(traced: fx.GraphModule, node: fx.Node, dtype: torch.dtype)
         traced.graph.erase_node(last)
         last = before
     traced.graph.erase_node(node)
+
+
+def _overwrite_what_is_used_up(traced: fx.GraphModule) -> None:
+    """Let sums take the place of maps that nobody looks at any more."""
+    before: set[fx.Node] = set()
+    for node in traced.graph.nodes:
+        layer = _layer(node, traced)
+        if isinstance(layer, FusedConv) and len(node.args) > 1:
+            other = node.args[1]
+            is_new = other.target is F.interpolate or isinstance(_layer(other, traced), FusedConv)
+            # Anything but a convolution might have handed it on under another name.
+            layer.overwrites = is_new and all(
+                user is node or (user in before and isinstance(_layer(user, traced), FusedConv))
+                for user in other.users
+            )
+        before.add(node)
 
 
 def _only_user(node: fx.Node | None) -> fx.Node | None:

@@ -13,7 +13,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qivis.ops.depthwise import Depthwise
-from qivis.ops.onednn import ACTIVATIONS, Geometry, convolve_fused, even_padding
+from qivis.ops.onednn import (
+    ACTIVATIONS,
+    Geometry,
+    convolve_and_add,
+    convolve_fused,
+    even_padding,
+)
 
 _POINTWISE = Geometry(padding=(0, 0))
 
@@ -90,10 +96,11 @@ class _InvertedResidual(torch.autograd.Function):
         moved = Geometry((padding,) * 2, (stride,) * 2, groups=len(inside))
         expanded = convolve_fused(features, into, shift_in, _POINTWISE, "hardtanh")
         filtered = convolve_fused(expanded, inside, shift, moved, "hardtanh")
-        other = features if is_added else None
         ctx.stride, ctx.padding, ctx.is_added = stride, padding, is_added
         ctx.save_for_backward(features, expanded, filtered, into, inside, out_of, *kernels)
-        return convolve_fused(filtered, out_of, shift_out, _POINTWISE, other=other)
+        if is_added:
+            return convolve_and_add(filtered, features, out_of, shift_out, _POINTWISE)
+        return convolve_fused(filtered, out_of, shift_out, _POINTWISE)
 
     @staticmethod
     @once_differentiable

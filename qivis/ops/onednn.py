@@ -39,28 +39,52 @@ def convolve_fused(
     bias: Tensor,
     geometry: Geometry,
     activation: str = "none",
-    other: Tensor | None = None,
 ) -> Tensor:
-    """Convolution, sum with another map, and activation; without gradients.
+    """Convolution and activation; without gradients.
 
     Args:
         features: (B, C, H, W), float32 or bfloat16, on a CPU with oneDNN.
         weight: (D, C / groups, K, K), or what `pack` made of it for maps of this size.
         bias: (D,).
         activation: a key of `ACTIVATIONS`.
-        other: (B, D, H', W'), which `hardtanh` cannot follow: oneDNN has no such operation.
 
     Returns:
         (B, D, H', W').
     """
     run: Any = torch.ops.mkldnn._convolution_pointwise
     numbers = ACTIVATIONS[activation] if activation == "hardtanh" else ()
-    if other is None:
-        convolved: Tensor = run(features, weight, bias, *geometry, activation, numbers, "")
-    else:
-        unary = None if activation == "none" else activation
-        convolved = run(features, other, weight, bias, *geometry, "add", 1.0, unary, numbers, "")
+    convolved: Tensor = run(features, weight, bias, *geometry, activation, numbers, "")
     return convolved
+
+
+def convolve_and_add(
+    features: Tensor,
+    other: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    geometry: Geometry,
+    activation: str = "none",
+    *,
+    overwrite: bool = False,
+) -> Tensor:
+    """Convolution, sum with another map, and activation; without gradients.
+
+    Args:
+        other: (B, D, H', W').
+        overwrite: put the result where `other` is, of which nothing is left then. It is there
+            already, while new memory has to come through the caches.
+        features, weight, bias, activation: as of `convolve_fused`; but `hardtanh` cannot follow a
+            sum, oneDNN has no such operation.
+
+    Returns:
+        (B, D, H', W').
+    """
+    unary = None if activation == "none" else activation
+    layer = (weight, bias, *geometry, "add", 1.0, unary, (), "")
+    into: Any = torch.ops.mkldnn._convolution_pointwise_
+    apart: Any = torch.ops.mkldnn._convolution_pointwise
+    summed: Tensor = into(other, features, *layer) if overwrite else apart(features, other, *layer)
+    return summed
 
 
 def pack(weight: Tensor, geometry: Geometry, size: Sequence[int]) -> Tensor:
