@@ -7,6 +7,7 @@ overlap by two pixels. For inference on CPUs; with gradients: `winograd_learning
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -76,13 +77,13 @@ def convolve(
     maps = features.permute(0, 2, 3, 1)
     rows, columns = -(-height // TILE), -(-width // TILE)
     result = features.new_empty(images, rows, TILE, columns, TILE, filters)
-    evaluate, interpolate = (matrix.to(features) for matrix in (EVALUATE, INTERPOLATE))
     tile_bytes = _SIDE**2 * max(channels, filters) * features.element_size()
     deep, high = _part(images, rows, columns, _BYTES // tile_bytes)
+    evaluate, interpolate = _transforms(deep * high * columns, features.dtype)
     for image, row in product(_starts(images, deep), _starts(rows, high)):
         tiles = tiles_of(maps[image : image + deep], row, high)
-        values = torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles)
-        results = torch.bmm(interpolate.expand(len(tiles), -1, -1), multiply(values))
+        values = torch.bmm(evaluate, tiles)
+        results = torch.bmm(interpolate, multiply(values))
         results = results.view(deep, high, columns, TILE, TILE, filters).transpose(2, 3)
         part = result[image : image + deep, row : row + high]
         if limits == (None, None):
@@ -91,6 +92,19 @@ def convolve(
             torch.clamp(results, *limits, out=part)
     whole = result.view(images, TILE * rows, TILE * columns, filters)[:, :height, :width]
     return whole.contiguous().permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=32)
+def _transforms(tiles: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """`EVALUATE` and `INTERPOLATE` for so many tiles.
+
+    They lie in memory as often as that, and are remembered: for bfloat16 PyTorch would make the
+    copies in each call.
+    """
+    evaluate, interpolate = (
+        matrix.to(dtype).expand(tiles, -1, -1).contiguous() for matrix in (EVALUATE, INTERPOLATE)
+    )
+    return evaluate, interpolate
 
 
 def _part(images: int, rows: int, columns: int, most_tiles: int) -> tuple[int, int]:
