@@ -11,6 +11,10 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+
+# Whatever group there is when it is imported, its functions keep for ever, as a default: threads
+# of the group then outlive it, and some ends of the process abort. So it is imported before.
+import torch.distributed.nn.functional
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 

@@ -82,7 +82,7 @@ def class_loss(
 
 
 def mask_loss(
-    mask_logits: Tensor,
+    drawn: Tensor,
     boxes: Tensor,
     learners: Sequence[Match],
     targets: Sequence[Targets],
@@ -91,26 +91,29 @@ def mask_loss(
     """Dice loss of the drawn masks against the annotated ones, cut out by the predicted boxes.
 
     Args:
-        mask_logits: (P, K, M, M), of the learners, image after image.
+        drawn: (P, M, M), logits of the learners, image after image, for their objects' classes.
         boxes: (B, Q, 4), of the stage that drew them.
         learners, targets: B entries; which query learns which object's mask.
         weight: of the loss.
     """
-    labels = torch.cat([t.labels[m.objects] for t, m in zip(targets, learners, strict=True)])
-    drawn = mask_logits[torch.arange(len(labels), device=labels.device), labels]
     annotated = torch.cat(
         [
             crop_masks(
                 target.masks,
                 clip_boxes(rows[found.queries].detach().float(), target.size),
                 found.objects,
-                mask_logits.shape[-1],
+                drawn.shape[-1],
             )
             for rows, found, target in zip(boxes, learners, targets, strict=True)
         ]
     )
     count = mean_over_ranks(annotated.new_tensor(float(len(annotated)))).clamp(min=1)
     return weight * dice_loss(drawn.float().sigmoid(), annotated).sum() / count
+
+
+def matched_labels(targets: Sequence[Targets], matches: Sequence[Match]) -> Tensor:
+    """The (P,) labels of matched objects, image after image."""
+    return torch.cat([t.labels[m.objects] for t, m in zip(targets, matches, strict=True)])
 
 
 def matched_boxes(boxes: Tensor, matches: Sequence[Match]) -> Tensor:

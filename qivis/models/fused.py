@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
+from qivis.models.mask_head import ClassLogits
 from qivis.ops.onednn import (
     ACTIVATIONS,
     Geometry,
@@ -156,11 +157,16 @@ class UpsampledLogits(nn.Module):
     """A transposed 2 x 2 convolution of stride 2, ReLU and logits: as two matrix products.
 
     Each pixel becomes four that know nothing of one another, so they are put in their places last,
-    as logits, which are fewer than features.
+    as logits, which are fewer than features. Those of other classes are not computed.
     """
 
-    def __init__(self, upsample: nn.ConvTranspose2d, logits: nn.Conv2d, dtype: torch.dtype) -> None:
-        """Args: logits: of kernel size 1. dtype: of weights, inputs and outputs."""
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self, upsample: nn.ConvTranspose2d, logits: ClassLogits, dtype: torch.dtype
+    ) -> None:
+        """Args: dtype: of weights, inputs and outputs."""
         super().__init__()
         width, filters = upsample.weight.shape[:2]
         conv = nn.Conv2d(width, 4 * filters, 1, device=upsample.weight.device)
@@ -170,17 +176,18 @@ class UpsampledLogits(nn.Module):
         conv.bias = nn.Parameter(upsample.bias.detach().repeat(4))
         self.upsample = FusedConv(conv, None, dtype)
         self.upsample.activation = "relu"
-        self.logits = FusedConv(logits, None, dtype)
+        assert logits.bias is not None, "as in the mask head"
+        self.register_buffer("weight", logits.weight.detach().flatten(1).to(dtype))
+        self.register_buffer("bias", logits.bias.detach().to(dtype))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(P, D, S, S) to (P, K, 2S, 2S)."""
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """(P, D, S, S) and labels (P,) to (P, 2S, 2S)."""
         count, _, height, width = features.shape
         four = self.upsample(features).permute(0, 2, 3, 1)  # (P, S, S, 4 * D)
-        four = four.reshape(count * height, 4 * width, 1, four.shape[-1] // 4)
-        logits: Tensor = self.logits(four.permute(0, 3, 1, 2))  # (P * S, K, S * 4, 1)
-        classes = logits.shape[1]
-        logits = logits.reshape(count, height, classes, width, 2, 2).permute(0, 2, 1, 4, 3, 5)
-        return logits.reshape(count, classes, 2 * height, 2 * width)
+        four = four.reshape(count, 4 * height * width, four.shape[-1] // 4)
+        logits = torch.bmm(self.weight[labels, None], four.mT)  # (P, 1, S * S * 4)
+        logits = (logits + self.bias[labels, None, None]).view(count, height, width, 2, 2)
+        return logits.transpose(2, 3).reshape(count, 2 * height, 2 * width)
 
 
 class SplitDynamicConv(nn.Module):

@@ -63,9 +63,9 @@ class OnePicture(nn.Module):
         prediction: Prediction = self.model(ImageBatch(self._prepare(image, size), sizes))
         last, pairs = prediction.stages[-1], fixed_pairs(prediction, self._detections)
         matches = [Match(pairs.queries, pairs.queries)]
-        logits = self.model.mask_logits(prediction, len(prediction.stages) - 1, matches)
-        masks = logits[torch.arange(len(pairs.labels)), pairs.labels].sigmoid()
-        found = (pairs.scores, pairs.labels, last.boxes[0, pairs.queries], masks)
+        stage = len(prediction.stages) - 1
+        logits = self.model.mask_logits(prediction, stage, matches, pairs.labels)
+        found = (pairs.scores, pairs.labels, last.boxes[0, pairs.queries], logits.sigmoid())
         queries = last.queries[0, pairs.queries]
         if self.model.association is None:
             return (*found, queries)

@@ -80,10 +80,9 @@ def _embeddings(
 
 def _class_masks(model: QueryInst, prediction: Prediction, found: Sequence[Pairs]) -> list[Tensor]:
     """B of (N, M, M) probabilities: of each chosen query, the mask of its class."""
-    logits = model.mask_logits(prediction, len(prediction.stages) - 1, _as_matches(found))
-    channels = torch.cat([pairs.labels for pairs in found])
-    drawn = logits[torch.arange(len(channels), device=channels.device), channels]
-    return list(torch.split(drawn.float().sigmoid(), [len(pairs.labels) for pairs in found]))
+    last, labels = len(prediction.stages) - 1, torch.cat([pairs.labels for pairs in found])
+    logits = model.mask_logits(prediction, last, _as_matches(found), labels)
+    return list(torch.split(logits.float().sigmoid(), [len(pairs.labels) for pairs in found]))
 
 
 def _as_matches(found: Sequence[Pairs]) -> list[Match]:

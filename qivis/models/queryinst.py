@@ -56,16 +56,19 @@ class QueryInst(nn.Module):
             outputs.append(output)
         return Prediction(pyramid, rows, initial, tuple(outputs), images.sizes)
 
-    def mask_logits(self, prediction: Prediction, stage: int, matches: Sequence[Match]) -> Tensor:
+    def mask_logits(
+        self, prediction: Prediction, stage: int, matches: Sequence[Match], labels: Tensor
+    ) -> Tensor:
         """Masks of chosen queries.
 
         Args:
             prediction: of a batch of B images.
             stage: from 0; with the training heads dropped only the last one.
             matches: B entries; their `queries` say which masks to draw, P in all.
+            labels: (P,) int64, the class that each is drawn for.
 
         Returns:
-            (P, K, M, M) logits, image after image, on the grids of the stage's boxes.
+            (P, M, M) logits, image after image, on the grids of the stage's boxes.
         """
         output = prediction.stages[stage]
         images, chosen = _flat(matches)
@@ -74,7 +77,7 @@ class QueryInst(nn.Module):
         features = roi_align_pyramid(
             prediction.rows, output.boxes[images, chosen], images, head.grid, self.sampling_ratio
         )
-        logits: Tensor = head(output.mask_queries[images, chosen], features)
+        logits: Tensor = head(output.mask_queries[images, chosen], features, labels)
         return logits
 
     def embeddings(self, prediction: Prediction, matches: Sequence[Match]) -> Tensor:

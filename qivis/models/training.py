@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from qivis.config.schema import InputConfig, LossConfig
 from qivis.models.association_pairs import FrameEmbeddings, association_losses, owners_of
-from qivis.models.criterion import box_losses, class_loss, mask_loss
+from qivis.models.criterion import box_losses, class_loss, mask_loss, matched_labels
 from qivis.models.inputs import prepare
 from qivis.models.matcher import add_neighbours, drop_far, match
 from qivis.models.outputs import Match, Prediction, StageOutput
@@ -50,7 +50,8 @@ class ImageTraining(nn.Module):
             boxes = output.boxes
             matches = near_matches(output, targets, weights)
             learners = add_neighbours(matches, boxes, targets, weights.neighbour_overlap)
-            drawn = self.model.mask_logits(prediction, index, learners)
+            labels = matched_labels(targets, learners)
+            drawn = self.model.mask_logits(prediction, index, learners, labels)
             terms = {
                 "class": class_loss(output, matches, targets, ignored, weights.focal),
                 **box_losses(boxes, learners, targets, weights),

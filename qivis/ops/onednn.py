@@ -57,7 +57,7 @@ def convolve_fused(
     return convolved
 
 
-def convolve_and_add(
+def convolve_and_add(  # noqa: PLR0913
     features: Tensor,
     other: Tensor,
     weight: Tensor,

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from qivis.engine.ranks import (
@@ -41,6 +42,31 @@ def test_two_ranks_agree_and_the_first_gets_all(tmp_path: Path) -> None:
     assert (first["own"], second["own"]) == ([0, 2, 4], [1, 3])
     assert (first["gathered"], second["gathered"]) == (["a", "c", "e", "b", "d"], [])
     assert (first["nothing"], second["nothing"]) == (["only"], [])
+
+
+THREADS = """
+import os
+import torch.distributed as dist
+from torch.distributed.nn.functional import all_reduce
+def threads():
+    tasks = os.listdir("/proc/self/task")
+    return [Path(f"/proc/self/task/{task}/comm").read_text().strip() for task in tasks]
+during = threads()
+all_reduce(torch.ones(1))
+dist.destroy_process_group()
+after = threads()
+dist.init_process_group("gloo")  # which is left again
+answer.write_text(" ".join(during) + "; " + " ".join(after))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of threads")
+def test_the_threads_of_a_group_end_with_it(tmp_path: Path) -> None:
+    # Else one of them may hold an object of Python's when the process ends, which then aborts.
+    for answer in run_code(THREADS, tmp_path):
+        during, after = answer.split("; ")
+        assert "gloo" in during
+        assert "gloo" not in after
 
 
 def test_a_process_alone_asks_nobody() -> None:

@@ -16,6 +16,7 @@ from qivis.models.fused import (
     _PackedConv,
     has_onednn,
 )
+from qivis.models.mask_head import ClassLogits
 
 CLOSE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.bfloat16: {"rtol": 0.02, "atol": 0.05}}
 ON_CPU = pytest.mark.skipif(not has_onednn(torch.device("cpu")), reason="PyTorch without oneDNN")
@@ -205,12 +206,22 @@ def test_a_map_convolved_alone_is_bit_for_bit_what_it_is_among_others(dtype):
 @pytest.mark.parametrize("count", [3, 0])
 def test_logits_of_an_upsampled_map_are_those_of_the_layers_one_after_the_other(dtype, count):
     torch.manual_seed(0)
-    upsample, logits = nn.ConvTranspose2d(6, 5, 2, stride=2), nn.Conv2d(5, 4, 1)
-    features = torch.randn(count, 6, 3, 5)
-    expected = logits(upsample(features).relu())
-    result = UpsampledLogits(upsample, logits, dtype)(features.to(dtype))
+    upsample, logits = nn.ConvTranspose2d(6, 5, 2, stride=2), ClassLogits(5, 4)
+    features, labels = torch.randn(count, 6, 3, 5), torch.arange(count) + 1
+    expected = logits(upsample(features).relu(), labels)
+    result = UpsampledLogits(upsample, logits, dtype)(features.to(dtype), labels)
     assert result.dtype == dtype
     torch.testing.assert_close(result.float(), expected, **CLOSE[dtype])
+
+
+@torch.inference_mode()
+def test_logits_of_a_map_alone_are_bit_for_bit_what_they_are_among_others(dtype):
+    torch.manual_seed(0)
+    layer = UpsampledLogits(nn.ConvTranspose2d(96, 96, 2, stride=2), ClassLogits(96, 3), dtype)
+    features, labels = torch.randn(15, 96, 14, 14).to(dtype), torch.arange(15) % 3
+    together = layer(features, labels)
+    for count in (1, 2, 7):
+        assert torch.equal(layer(features[:count], labels[:count]), together[:count])
 
 
 @torch.inference_mode()

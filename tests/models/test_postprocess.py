@@ -83,10 +83,11 @@ def test_one_query_with_two_classes_appears_twice_each_with_its_own_mask(
     assert torch.equal(first.boxes[0], first.boxes[1])
     nothing = torch.zeros(0, dtype=torch.int64)
     with torch.no_grad():
+        twice = Match(torch.tensor([4, 4]), torch.tensor([0, 0]))
         logits = model.mask_logits(
-            prediction, 1, [Match(torch.tensor([4]), torch.tensor([0])), Match(nothing, nothing)]
+            prediction, 1, [twice, Match(nothing, nothing)], torch.tensor([2, 0])
         )
-    expected = paste_masks(logits[0, [2, 0]].sigmoid(), first.boxes, FRAME_SIZES[0])
+    expected = paste_masks(logits.sigmoid(), first.boxes, FRAME_SIZES[0])
     assert torch.equal(first.masks, expected)
     assert not torch.equal(first.masks[0], first.masks[1])
 

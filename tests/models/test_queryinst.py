@@ -44,7 +44,8 @@ def outputs_of(model: QueryInst, images: ImageBatch) -> list[Tensor]:
     """Everything that the last stage says; B entries each."""
     prediction = model(images)
     last = prediction.stages[-1]
-    masks = model.mask_logits(prediction, 1, all_queries(len(images.sizes)))
+    labels = (torch.arange(8) % NUM_CLASSES).repeat(len(images.sizes))
+    masks = model.mask_logits(prediction, 1, all_queries(len(images.sizes)), labels)
     return [last.logits, last.boxes, last.queries, masks.unflatten(0, (-1, 8))]
 
 
@@ -92,12 +93,17 @@ def test_masks_belong_to_the_chosen_queries(model: QueryInst, prediction: Predic
     chosen = [torch.tensor([6, 1, 1]), torch.tensor([3])]
     with torch.no_grad():
         for stage in range(TINY.num_stages):
-            every = model.mask_logits(prediction, stage, all_queries(2)).unflatten(0, (2, 8))
+            labels = torch.arange(16) % NUM_CLASSES
+            every = model.mask_logits(prediction, stage, all_queries(2), labels)
+            rows = torch.cat([chosen[0], 8 + chosen[1]])
             some = model.mask_logits(
-                prediction, stage, [Match(rows, torch.arange(len(rows))) for rows in chosen]
+                prediction,
+                stage,
+                [Match(rows, torch.arange(len(rows))) for rows in chosen],
+                labels[rows],
             )
-            expected = torch.cat([every[0, chosen[0]], every[1, chosen[1]]])
-            assert some.shape == (4, NUM_CLASSES, 28, 28)
+            expected = every[rows]
+            assert some.shape == (4, 28, 28)
             assert torch.allclose(some, expected, atol=1e-4)
 
 
@@ -107,8 +113,9 @@ def test_an_image_without_chosen_queries_has_no_masks(
     nothing = Match(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
     only_second = [nothing, Match(torch.tensor([2]), torch.tensor([0]))]
     with torch.no_grad():
-        assert model.mask_logits(prediction, 1, only_second).shape == (1, NUM_CLASSES, 28, 28)
-        assert model.mask_logits(prediction, 1, [nothing, nothing]).shape[0] == 0
+        label, none = torch.tensor([1]), torch.zeros(0, dtype=torch.int64)
+        assert model.mask_logits(prediction, 1, only_second, label).shape == (1, 28, 28)
+        assert model.mask_logits(prediction, 1, [nothing, nothing], none).shape[0] == 0
 
 
 def test_dropping_the_training_heads_changes_nothing_of_the_last_stage() -> None:

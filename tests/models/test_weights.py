@@ -28,7 +28,7 @@ from qivis.models.weights import (
     save_weights,
 )
 from qivis.structures import Categories, Category
-from tests.tiny import TINY, noise, tiny_model
+from tests.tiny import NUM_CLASSES, TINY, noise, tiny_model
 
 # The default kind of mask head has batch statistics, which are weights too.
 CONFIG = replace(TINY, mask_norm="batch")
@@ -78,7 +78,8 @@ def rewrite(source: Path, target: Path, change: Callable[[dict[str, Tensor]], ob
 @torch.no_grad()
 def masks_of(model: QueryInst) -> Tensor:
     prediction = model(prepare([noise((32, 32))], InputConfig()))
-    return model.mask_logits(prediction, 1, [Match(torch.arange(8), torch.arange(8))])
+    every = Match(torch.arange(8), torch.arange(8))
+    return model.mask_logits(prediction, 1, [every], torch.arange(8) % NUM_CLASSES)
 
 
 def test_float32_weights_come_back_as_they_were(model: QueryInst, saved: Path) -> None:
