@@ -187,3 +187,30 @@ def test_no_value_is_waited_for_between_picture_and_outputs():
             model(batch)
         assert len(seen) > 100
         assert not waits & set(seen)
+
+
+class Sums(nn.Module):
+    """Two sums with maps of before: the first is looked at later, the second is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(4, 4, 1) for _ in range(3))
+
+    def forward(self, images):
+        before = self.first(images)
+        once = (self.second(before) + before).relu()
+        twice = (self.third(once) + once).relu()
+        return twice, before.flatten(1)
+
+
+@torch.inference_mode()
+def test_a_sum_takes_the_place_of_a_map_only_where_nobody_looks_at_it_any_more():
+    torch.manual_seed(0)
+    module, images = Sums(), torch.randn(2, 4, 6, 5)
+    fused = fuse(module, torch.float32)
+    kept = images.clone()
+    for found, expected in zip(fused(images), module(images), strict=True):
+        torch.testing.assert_close(found, expected)
+    assert torch.equal(images, kept)
+    assert not fused.fused_second.overwrites
+    assert fused.fused_third.overwrites
