@@ -71,10 +71,10 @@ def convolve_and_add(  # noqa: PLR0913
 
     Args:
         other: (B, D, H', W').
-        overwrite: put the result where `other` is, of which nothing is left then. It is there
-            already, while new memory has to come through the caches.
+        overwrite: put the result where `other` is, of which nothing is left then, if it lies there
+            as oneDNN would have it, channels last. New memory has to come through the caches.
         features, weight, bias, activation: as of `convolve_fused`; but `hardtanh` cannot follow a
-            sum, oneDNN has no such operation.
+            sum, oneDNN has no such operation. In bfloat16 both maps are channels last.
 
     Returns:
         (B, D, H', W').
@@ -83,8 +83,17 @@ def convolve_and_add(  # noqa: PLR0913
     layer = (weight, bias, *geometry, "add", 1.0, unary, (), "")
     into: Any = torch.ops.mkldnn._convolution_pointwise_
     apart: Any = torch.ops.mkldnn._convolution_pointwise
-    summed: Tensor = into(other, features, *layer) if overwrite else apart(features, other, *layer)
+    if overwrite and _is_channels_last(features) and _is_channels_last(other):
+        summed: Tensor = into(other, features, *layer)
+    else:
+        summed = apart(features, other, *layer)
     return summed
+
+
+def _is_channels_last(maps: Tensor) -> bool:
+    """Whether they are, without a doubt: of a single pixel both orders could be meant."""
+    single = 1 in maps.shape[1:]
+    return not single and maps.is_contiguous(memory_format=torch.channels_last)
 
 
 def pack(weight: Tensor, geometry: Geometry, size: Sequence[int]) -> Tensor:

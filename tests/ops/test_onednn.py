@@ -24,8 +24,9 @@ def test_even_padding_gives_what_padding_right_and_below_gives(kernel, size):
 @pytest.mark.parametrize("activation", ["none", "relu"])
 def test_a_sum_is_the_same_in_the_place_of_its_other_map(dtype, activation):
     torch.manual_seed(0)
-    features, other = (torch.randn(2, width, 7, 5).to(dtype) for width in (6, 8))
-    other = other.to(memory_format=torch.channels_last)
+    features, other = (
+        torch.randn(2, width, 7, 5).to(dtype, memory_format=torch.channels_last) for width in (6, 8)
+    )
     layer = (torch.randn(8, 6, 1, 1).to(dtype), torch.randn(8).to(dtype), Geometry(padding=(0, 0)))
     apart = convolve_and_add(features, other, *layer, activation)
     kept = other.clone()
@@ -36,3 +37,15 @@ def test_a_sum_is_the_same_in_the_place_of_its_other_map(dtype, activation):
     expected = plain if activation == "none" else plain.relu()
     close = {"rtol": 1e-4, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.05}
     torch.testing.assert_close(into.float(), expected, **close)
+
+
+@ON_CPU
+@pytest.mark.parametrize("size", [(7, 5), (1, 1), (1, 5)])
+def test_a_sum_is_right_where_its_maps_lie_otherwise(size):
+    features, other = (torch.randn(2, width, *size) for width in (6, 8))
+    layer = (torch.randn(8, 6, 1, 1), torch.randn(8), Geometry(padding=(0, 0)))
+    apart = convolve_and_add(features, other, *layer, "relu")
+    assert torch.equal(convolve_and_add(features, other, *layer, "relu", overwrite=True), apart)
+    last = other.to(memory_format=torch.channels_last)
+    mixed = convolve_and_add(features, last, *layer, "relu", overwrite=True)
+    torch.testing.assert_close(mixed, apart)
