@@ -69,12 +69,12 @@ class FusedConv(nn.Module):
         """
         if self._packed is None:
             return self._step_by_step(features, other)
-        if other is None and self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
+        if other is not None:
+            return self._packed.add(features, other, self.activation, overwrite=self.overwrites)
+        if self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
             limits = ACTIVATIONS[self.activation]
             return convolve(features, len(self.weight), self._winograd, limits)
-        if other is None:
-            return self._packed(features, self.activation)
-        return self._packed.add(features, other, self.activation, overwrite=self.overwrites)
+        return self._packed(features, self.activation)
 
     def _step_by_step(self, features: Tensor, other: Tensor | None) -> Tensor:
         padding, stride, dilation, groups = self.geometry

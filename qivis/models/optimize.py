@@ -142,12 +142,16 @@ def _overwrite_what_is_used_up(traced: fx.GraphModule) -> None:
     for node in traced.graph.nodes:
         layer = _layer(node, traced)
         if isinstance(layer, FusedConv) and len(node.args) > 1:
-            other = node.args[1]
+            features, other = node.args
             is_new = other.target is F.interpolate or isinstance(_layer(other, traced), FusedConv)
             # Anything but a convolution might have handed it on under another name.
-            layer.overwrites = is_new and all(
-                user is node or (user in before and isinstance(_layer(user, traced), FusedConv))
-                for user in other.users
+            layer.overwrites = (
+                is_new
+                and other is not features
+                and all(
+                    user is node or (user in before and isinstance(_layer(user, traced), FusedConv))
+                    for user in other.users
+                )
             )
         before.add(node)
 

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torchvision.ops import generalized_box_iou_loss
+from torchvision.ops import box_iou, generalized_box_iou_loss
 
 from qivis.config.schema import LossConfig
 from qivis.models.distributed_mean import mean_over_ranks
 from qivis.models.outputs import DenseProposals
-from qivis.ops.boxes import pairwise_iou
 from qivis.ops.losses import focal_cost, quality_focal_loss
 from qivis.structures import Targets
 
@@ -72,7 +71,7 @@ def assign(dense: DenseProposals, annotated: Tensor, labels: Tensor) -> tuple[Te
         (P,) images, (P,) locations, (P,) objects, (P,) overlaps of the predicted with the annotated
         boxes.
     """
-    overlaps = pairwise_iou(annotated, dense.boxes)  # (B, N, L)
+    overlaps: Tensor = torch.vmap(box_iou)(annotated, dense.boxes)  # (B, N, L)
     near = _near(dense.centres, dense.strides, annotated)
     cost = (
         focal_cost(dense.logits, labels).mT

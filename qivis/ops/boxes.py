@@ -68,20 +68,6 @@ def apply_deltas(boxes: Tensor, deltas: Tensor) -> Tensor:
     return torch.cat([centre - half, centre + half], dim=-1)
 
 
-def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Intersection over union of (..., N, 4) with (..., M, 4) boxes: (..., N, M).
-
-    As torchvision's `box_iou`, of many images at once.
-    """
-    top_left = torch.maximum(boxes[..., None, :2], others[..., None, :, :2])
-    bottom_right = torch.minimum(boxes[..., None, 2:], others[..., None, :, 2:])
-    shared = (bottom_right - top_left).clamp(min=0).prod(dim=-1)
-    areas, other_areas = (
-        (corners[..., 2:] - corners[..., :2]).prod(dim=-1) for corners in (boxes, others)
-    )
-    return shared / (areas[..., None] + other_areas[..., None, :] - shared)
-
-
 def covered_share(boxes: Tensor, regions: Tensor) -> Tensor:
     """The share of each box that its best covering region covers.
 

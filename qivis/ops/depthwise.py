@@ -5,10 +5,12 @@ wide and its padding at the sides at most one; others take up to fifteen times a
 columns of a wider kernel at a time get their gradient, from the result's, moved to the side.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from qivis.ops.onednn import Geometry, convolution_gradients
 
 _FAST = 3  # columns
 
@@ -75,13 +77,8 @@ class Depthwise(NamedTuple):
     def _gradients(
         self, gradient: Tensor, features: Tensor, weight: Tensor, wanted: tuple[bool, bool]
     ) -> tuple[Tensor, Tensor]:
-        strides, dilation, of_outputs = (self.stride,) * 2, (1, 1), (0, 0)
-        geometry = (strides, self.padding, dilation, False, of_outputs, len(weight))
-        run: Any = torch.ops.aten.convolution_backward
-        of_features, of_kernel, _ = run(
-            gradient, features, weight, None, *geometry, [*wanted, False]
-        )
-        return of_features, of_kernel
+        geometry = Geometry(self.padding, (self.stride,) * 2, groups=len(weight))
+        return convolution_gradients(gradient, features, weight, geometry, (*wanted, False))[:2]
 
 
 def _moved(maps: Tensor, by: int, width: int) -> Tensor:

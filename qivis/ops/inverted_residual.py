@@ -16,6 +16,7 @@ from qivis.ops.depthwise import Depthwise
 from qivis.ops.onednn import (
     ACTIVATIONS,
     Geometry,
+    convolution_gradients,
     convolve_and_add,
     convolve_fused,
     even_padding,
@@ -108,7 +109,9 @@ class _InvertedResidual(torch.autograd.Function):
         """Those of `forward`'s arguments from (B, D, H', W')."""
         features, expanded, filtered, into, inside, out_of, *kernels = ctx.saved_tensors
         expand, filtering, project = _kernels(kernels)
-        of_filtered, of_out_of, of_shift_out = _pointwise(gradient, filtered, out_of)
+        of_filtered, of_out_of, of_shift_out = convolution_gradients(
+            gradient, filtered, out_of, _POINTWISE, (True, True, True)
+        )
         _stop_at_limits(of_filtered, filtered)
         layer = Depthwise(ctx.stride, (ctx.padding,) * 2)
         of_inside = layer.of_kernel(of_filtered, expanded, inside)
@@ -117,11 +120,13 @@ class _InvertedResidual(torch.autograd.Function):
         of_expanded = layer.of_features(of_filtered, expanded, inside)
         _stop_at_limits(of_expanded, expanded)
         is_wanted = ctx.needs_input_grad[0]
-        of_features, of_into, of_shift_in = _pointwise(of_expanded, features, into, is_wanted)
+        of_features, of_into, of_shift_in = convolution_gradients(
+            of_expanded, features, into, _POINTWISE, (is_wanted, True, True)
+        )
         if is_wanted and ctx.is_added:
             of_features += gradient
         return (
-            of_features if is_wanted else None,
+            of_features,
             None,
             None,
             *expand.gradients(of_into, of_shift_in),
@@ -137,19 +142,6 @@ def _kernels(tensors: Sequence[Tensor]) -> tuple[NormedKernel, NormedKernel, Nor
 def _over_filters(values: Tensor) -> Tensor:
     """(D,) to be multiplied with a kernel."""
     return values[:, None, None, None]
-
-
-def _pointwise(
-    gradient: Tensor, features: Tensor, weight: Tensor, of_features: bool = True
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of features, weight and bias of a convolution of one pixel."""
-    padding, stride, dilation, groups = _POINTWISE
-    run: Any = torch.ops.aten.convolution_backward
-    geometry = (stride, padding, dilation, False, (0, 0), groups)
-    gradients: tuple[Tensor, Tensor, Tensor] = run(
-        gradient, features, weight, [len(weight)], *geometry, [of_features, True, True]
-    )
-    return gradients
 
 
 def _stop_at_limits(gradient: Tensor, activated: Tensor) -> None:

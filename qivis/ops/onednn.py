@@ -71,29 +71,54 @@ def convolve_and_add(  # noqa: PLR0913
 
     Args:
         other: (B, D, H', W').
-        overwrite: put the result where `other` is, of which nothing is left then, if it lies there
-            as oneDNN would have it, channels last. New memory has to come through the caches.
+        overwrite: put the result where `other` is, of which nothing is left then, if that has the
+            channels last. New memory has to come through the caches.
         features, weight, bias, activation: as of `convolve_fused`; but `hardtanh` cannot follow a
-            sum, oneDNN has no such operation. In bfloat16 both maps are channels last.
+            sum, oneDNN has no such operation.
 
     Returns:
-        (B, D, H', W').
+        (B, D, H', W'), channels last.
     """
     unary = None if activation == "none" else activation
     layer = (weight, bias, *geometry, "add", 1.0, unary, (), "")
     into: Any = torch.ops.mkldnn._convolution_pointwise_
     apart: Any = torch.ops.mkldnn._convolution_pointwise
-    if overwrite and _is_channels_last(features) and _is_channels_last(other):
-        summed: Tensor = into(other, features, *layer)
-    else:
-        summed = apart(features, other, *layer)
+    # For others PyTorch has a slower way, which fails in bfloat16.
+    features, other = (maps.to(memory_format=torch.channels_last) for maps in (features, other))
+    summed: Tensor = into(other, features, *layer) if overwrite else apart(features, other, *layer)
     return summed
 
 
-def _is_channels_last(maps: Tensor) -> bool:
-    """Whether they are, without a doubt: of a single pixel both orders could be meant."""
-    single = 1 in maps.shape[1:]
-    return not single and maps.is_contiguous(memory_format=torch.channels_last)
+def convolution_gradients(
+    gradient: Tensor,
+    features: Tensor,
+    weight: Tensor,
+    geometry: Geometry,
+    wanted: tuple[bool, bool, bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Those of features, weight and bias of a convolution; what is not wanted is None.
+
+    Args:
+        gradient: (B, D, H', W'), of the result.
+        features: (B, C, H, W).
+        weight: (D, C / groups, K, K).
+    """
+    padding, stride, dilation, groups = geometry
+    run: Any = torch.ops.aten.convolution_backward
+    gradients: tuple[Tensor, Tensor, Tensor] = run(
+        gradient,
+        features,
+        weight,
+        [len(weight)],
+        stride,
+        padding,
+        dilation,
+        False,  # it is not transposed
+        (0, 0),
+        groups,
+        list(wanted),
+    )
+    return gradients
 
 
 def pack(weight: Tensor, geometry: Geometry, size: Sequence[int]) -> Tensor:

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
 from qivis.ops.boxes import (
     MAX_LOG_SCALE,
@@ -13,7 +12,6 @@ from qivis.ops.boxes import (
     clip_boxes,
     covered_share,
     cxcywh_to_xyxy,
-    pairwise_iou,
     scale_boxes,
     xyxy_to_xywh,
 )
@@ -69,16 +67,6 @@ def test_one_step_scales_a_side_by_no_more_than_62_5() -> None:
     width, height = xyxy_to_xywh(grown)[0, 2:].tolist()
     assert (width, height) == pytest.approx((20 * 62.5, 40 / 62.5), rel=1e-4)
     assert math.exp(MAX_LOG_SCALE) == pytest.approx(62.5)
-
-
-def test_pairwise_overlaps_are_those_of_torchvision_image_by_image() -> None:
-    torch.manual_seed(0)
-    corners = torch.rand(3, 12, 2)
-    boxes = torch.cat([corners, corners + torch.rand(3, 12, 2)], dim=2)
-    found = pairwise_iou(boxes[:, :5], boxes[:, 5:])
-    expected = [box_iou(image[:5], image[5:]) for image in boxes]
-    torch.testing.assert_close(found, torch.stack(expected))
-    assert pairwise_iou(boxes[:, :0], boxes).shape == (3, 0, 12)
 
 
 def test_the_best_covering_region_counts() -> None:

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -40,12 +42,21 @@ def test_a_sum_is_the_same_in_the_place_of_its_other_map(dtype, activation):
 
 
 @ON_CPU
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("size", [(7, 5), (1, 1), (1, 5)])
-def test_a_sum_is_right_where_its_maps_lie_otherwise(size):
-    features, other = (torch.randn(2, width, *size) for width in (6, 8))
-    layer = (torch.randn(8, 6, 1, 1), torch.randn(8), Geometry(padding=(0, 0)))
-    apart = convolve_and_add(features, other, *layer, "relu")
-    assert torch.equal(convolve_and_add(features, other, *layer, "relu", overwrite=True), apart)
-    last = other.to(memory_format=torch.channels_last)
-    mixed = convolve_and_add(features, last, *layer, "relu", overwrite=True)
-    torch.testing.assert_close(mixed, apart)
+def test_a_sum_is_the_same_however_its_maps_lie(dtype, size):
+    maps = [torch.randn(2, width, *size).to(dtype) for width in (6, 8)]
+    layer = (torch.randn(8, 6, 1, 1).to(dtype), torch.randn(8).to(dtype), Geometry(padding=(0, 0)))
+    orders = (torch.contiguous_format, torch.channels_last)
+    sums = [
+        convolve_and_add(
+            maps[0].to(memory_format=first),
+            maps[1].to(memory_format=second, copy=True),
+            *layer,
+            "relu",
+            overwrite=overwrite,
+        )
+        for first, second, overwrite in itertools.product(orders, orders, (False, True))
+    ]
+    assert all(torch.equal(found, sums[0]) for found in sums)
+    assert sums[0].any()
