@@ -4,6 +4,7 @@ There is no state to save: a run that is resumed at step n asks for batch n. Eve
 sample comes from (seed, epoch, index), so any number of workers gives the same samples.
 """
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -187,5 +188,16 @@ def training_loader(clips: TrainingClips, order: BatchOrder, workers: int) -> Da
         batch_sampler=order,
         num_workers=workers,
         collate_fn=collate,
+        worker_init_fn=_outlive_sigterm,
         persistent_workers=workers > 0,
     )
+
+
+def _outlive_sigterm(worker: int) -> None:
+    """A worker ends with its training, which, asked to end, still has a step to finish.
+
+    Schedulers send SIGTERM to all processes of a job. PyTorch raises an error in the training,
+    wherever that is, as soon as a worker has died of it.
+    """
+    del worker
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,5 +1,8 @@
 """The order of training: nothing but seed, epoch and position decides it."""
 
+import multiprocessing
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -142,6 +145,23 @@ def test_workers_change_nothing(shapes: Path) -> None:
     }
     assert len(batches[0]) == len(batches[2]) == 3
     assert all(same(a, b) for a, b in zip(batches[0], batches[2], strict=True))
+
+
+def test_a_sigterm_to_all_processes_of_a_job_costs_no_batch(shapes: Path) -> None:
+    clips = clips_of(shapes)
+    config = OptimConfig(batch_size=2, epochs=8)
+    order = BatchOrder(clips.is_wide, config, first_step=0, shard=Shard(0, 1))
+    others = set(multiprocessing.active_children())
+    batches = iter(training_loader(clips, order, workers=2))
+    seen = [next(batches)]  # by now, the first worker listens
+    seen.append(next(batches))  # and the second
+    workers = set(multiprocessing.active_children()) - others
+    assert len(workers) == 2
+    for worker in workers:
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGTERM)
+    seen.extend(batches)
+    assert len(seen) == config.epochs * order.steps_per_epoch
 
 
 def test_clips_know_their_shape(shapes: Path) -> None:

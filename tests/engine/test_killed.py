@@ -29,7 +29,9 @@ def start(shapes: Path, out: Path, *overrides: str) -> Process:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     # Into a file: what reads a pipe would wait for the orphans that load data, too.
     with log_of(out).open("w") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        return subprocess.Popen(
+            command, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
 
 
 def log_of(out: Path) -> Path:
@@ -112,7 +114,8 @@ def test_twenty_kills_leave_no_trace(shapes: Path, tmp_path: Path, overrides: li
     assert hits > 0, "no kill hit a save"
 
 
-def test_sigterm_saves_and_ends_well(shapes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to_whole_group", [False, True], ids=["training alone", "whole group"])
+def test_sigterm_saves_and_ends_well(shapes: Path, tmp_path: Path, to_whole_group: bool) -> None:
     lengthy = ("optim.epochs=1000", "optim.checkpoint_steps=1000000")
     out = tmp_path / "run"
     process = start(shapes, out, *lengthy, "optim.workers=2", "optim.evaluate_epochs=2")
@@ -120,7 +123,8 @@ def test_sigterm_saves_and_ends_well(shapes: Path, tmp_path: Path) -> None:
     while not metrics.exists() or len(steps_of(out)) < 3:
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
+    # To the whole group, those that load the data too, as schedulers and `timeout` do.
+    (os.killpg if to_whole_group else os.kill)(process.pid, signal.SIGTERM)
     begin = time.monotonic()
     printed = finish(process, out)
     assert time.monotonic() - begin < 10
