@@ -4,7 +4,7 @@ Batch norms disappear into the weights; adding a residual and the activation hap
 result is still in the processor's cache.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -29,6 +29,9 @@ from qivis.ops.winograd import TILE, bias_at_points, convolve, transform_kernel
 # maps there are does not count, or a frame's result would depend on the others of its batch.
 LEAST_CHANNELS = 128
 LEAST_TILES = 12
+
+# Masks whose upsampled features are made, and used up, at once: these stay in the caches.
+MAPS_AT_ONCE = 3
 
 
 def packed(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
@@ -76,6 +79,13 @@ class FusedConv(nn.Module):
             return convolve(features, len(self.weight), self._winograd, limits)
         return self._packed(features, self.activation)
 
+    def expect_sizes(self, count: int) -> None:
+        """Be ready for maps of so many sizes in turn; at first, for one."""
+        if self._packed is not None:
+            self._packed.most_sizes = count
+        if self._winograd is not None:
+            self._winograd.conv.most_sizes = count
+
     def _step_by_step(self, features: Tensor, other: Tensor | None) -> Tensor:
         padding, stride, dilation, groups = self.geometry
         result = F.conv2d(features, self.weight, self.bias, stride, padding, dilation, groups)
@@ -87,14 +97,16 @@ class FusedConv(nn.Module):
 
 
 class _PackedConv:
-    """A convolution by oneDNN, its weights packed for maps of one size: that of the last one.
+    """A convolution by oneDNN, its weights packed for maps of the last size, or the last few.
 
     Packed for another size they can be 20 times slower, and unpacked they are packed in each call.
+    How many maps there are does not count.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, geometry: Geometry) -> None:
+        self.most_sizes = 1
         # One attribute, so that threads that see maps of different sizes never mix them up.
-        self._kept: tuple[torch.Size | None, Tensor] = (None, weight)
+        self._kept: Mapping[torch.Size | None, Tensor] = {None: weight}
         self._bias, self._geometry = bias, geometry
 
     def __call__(self, features: Tensor, activation: str = "none") -> Tensor:
@@ -107,13 +119,15 @@ class _PackedConv:
         layer = (self._for_size(features.shape), self._bias, self._geometry, activation)
         return convolve_and_add(features, other, *layer, overwrite=overwrite)
 
-    def _for_size(self, size: torch.Size) -> Tensor:
-        packed_for, weight = self._kept
-        if packed_for != size:
-            plain = weight.to_dense() if weight.is_mkldnn else weight
-            weight = pack(plain, self._geometry, size)
-            self._kept = (size, weight)
-        return weight
+    def _for_size(self, shape: torch.Size) -> Tensor:
+        kept, size = self._kept, shape[1:]
+        if size in kept:
+            return kept[size]
+        *_, last = kept.values()
+        packed = pack(last.to_dense() if last.is_mkldnn else last, self._geometry, shape)
+        others = [entry for entry in kept.items() if entry[0] is not None]
+        self._kept = dict([*others, (size, packed)][-self.most_sizes :])
+        return packed
 
 
 class _WinogradProducts:
@@ -123,7 +137,7 @@ class _WinogradProducts:
         """Args: weight: (D, C, 3, 3). bias: (D,). dtype: of values and products."""
         at_points = transform_kernel(weight).to(dtype).transpose(1, 2)  # (36, D, C)
         groups = len(at_points)
-        self._conv = _PackedConv(
+        self.conv = _PackedConv(
             at_points.reshape(-1, at_points.shape[2], 1, 1),
             bias_at_points(bias).to(dtype).flatten(),
             Geometry(padding=(0, 0), groups=groups),
@@ -133,7 +147,7 @@ class _WinogradProducts:
         """(T, 36, C) to (T, 36, D)."""
         count, points, _ = values.shape
         pixels = values.view(1, count, 1, -1).permute(0, 3, 1, 2)
-        return self._conv(pixels).permute(0, 2, 3, 1).view(count, points, -1)
+        return self.conv(pixels).permute(0, 2, 3, 1).view(count, points, -1)
 
 
 class PackedLinear(nn.Module):
@@ -182,6 +196,10 @@ class UpsampledLogits(nn.Module):
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """(P, D, S, S) and labels (P,) to (P, 2S, 2S)."""
+        parts = zip(features.split(MAPS_AT_ONCE), labels.split(MAPS_AT_ONCE), strict=True)
+        return torch.cat([self._draw(*part) for part in parts])
+
+    def _draw(self, features: Tensor, labels: Tensor) -> Tensor:
         count, _, height, width = features.shape
         four = self.upsample(features).permute(0, 2, 3, 1)  # (P, S, S, 4 * D)
         four = four.reshape(count, 4 * height * width, four.shape[-1] // 4)

@@ -15,6 +15,7 @@ from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.fused import FusedConv, SplitDynamicConv, UpsampledLogits, packed
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.queryinst import QueryInst
+from qivis.ops.roi_align import STRIDES
 
 _ADDITIONS = frozenset({operator.add, operator.iadd})
 _RELU6 = frozenset({F.relu6})
@@ -37,8 +38,21 @@ def optimize(model: QueryInst, dtype: torch.dtype = torch.float32) -> None:
         if part is not None:
             _replace_layers(part, dtype)
             part.to(dtype)
+    for layer in start.modules():
+        if isinstance(layer, FusedConv):
+            layer.expect_sizes(len(STRIDES))  # the dense head looks at level after level
+    for stage in model.stages[:-1]:
+        stage.class_tower, stage.class_logits = nn.Identity(), NoLogits()
     if isinstance(queries, LearnedQueries):
-        _remember_filters(model.stages[0], queries.features.weight)
+        _remember_questions(model.stages[0], queries.features.weight)
+
+
+class NoLogits(nn.Module):
+    """In the place of a layer whose classes nobody asks for; training does."""
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """(B, Q, D) to (B, Q, 0)."""
+        return queries[..., :0]
 
 
 class Remembered(nn.Module):
@@ -52,15 +66,26 @@ class Remembered(nn.Module):
         self.register_buffer("result", result)
 
     def forward(self, queries: Tensor) -> Tensor:
-        """(B * Q, C) to (B * Q, D)."""
-        batch_size = len(queries) // len(self.result)
-        return self.result.expand(batch_size, -1, -1).flatten(0, 1)
+        """(B * Q, C) to (B * Q, D), or (B, Q, C) to (B, Q, D)."""
+        width = self.result.shape[-1]
+        batch_size = queries.shape[:-1].numel() // len(self.result)
+        return self.result.expand(batch_size, -1, -1).reshape(*queries.shape[:-1], width)
+
+
+class NoAttention(nn.Module):
+    """In the place of attention whose result is remembered by what follows it."""
+
+    def forward(self, queries: Tensor, *_: Tensor, need_weights: bool) -> tuple[Tensor, None]:
+        """(B, Q, D) to the same."""
+        del need_weights
+        return queries, None
 
 
 @torch.no_grad()
-def _remember_filters(stage: Any, queries: Tensor) -> None:
-    """Of the first stage the filters, which it makes without having looked at the picture."""
+def _remember_questions(stage: Any, queries: Tensor) -> None:
+    """What the first stage asks, and its filters: it has not looked at the picture yet."""
     asked = stage.ask(queries[None])[0]
+    stage.attention, stage.attention_norm = NoAttention(), Remembered(asked)
     filters = stage.interact
     filters.into, filters.out_of = (
         Remembered(filters.into(asked)),

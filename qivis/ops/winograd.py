@@ -112,7 +112,8 @@ def _part(images: int, rows: int, columns: int, most_tiles: int) -> tuple[int, i
     if rows * columns > most_tiles:
         parts = -(-rows // max(1, most_tiles // columns))
         return 1, -(-rows // parts)
-    return min(images, -(-_ENOUGH_TILES // (rows * columns))), rows
+    parts = max(1, images * rows * columns // _ENOUGH_TILES)
+    return -(-images // parts), rows
 
 
 def _starts(count: int, size: int) -> list[int]:

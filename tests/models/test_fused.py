@@ -90,16 +90,27 @@ def test_maps_of_other_sizes_and_numbers_are_convolved_as_well(fused_conv, chann
 
 @ON_CPU
 @torch.inference_mode()
-def test_weights_are_packed_once_for_maps_of_one_size():
+@pytest.mark.parametrize(("most_sizes", "kept"), [(1, [8, 5, 8]), (2, [8, 5])])
+def test_weights_are_packed_once_for_each_size_that_is_kept(most_sizes, kept):
     conv = _PackedConv(torch.randn(6, 4, 1, 1), torch.zeros(6), ([0, 0], [1, 1], [1, 1], 1))
-    packed = []
-    for side in (8, 8, 5, 5):
+    conv.most_sizes = most_sizes
+    packed = {}
+    for side in (8, 8, 5, 5, 8):
         conv(torch.randn(1, 4, side, side))
-        packed.append(conv._kept)
-    assert packed[0] is packed[1]
-    assert packed[2] is packed[3]
-    assert [tuple(size) for size, _ in packed[1:3]] == [(1, 4, 8, 8), (1, 4, 5, 5)]
-    assert all(weight.is_mkldnn for _, weight in packed)
+        assert len(conv._kept) <= most_sizes
+        packed |= {id(weight): (size, weight) for size, weight in conv._kept.items()}
+    assert [size for size, _ in packed.values()] == [(4, side, side) for side in kept]
+    assert all(weight.is_mkldnn for _, weight in packed.values())
+
+
+@ON_CPU
+@torch.inference_mode()
+def test_how_many_maps_there_are_does_not_count_for_packing():
+    conv = _PackedConv(torch.randn(6, 4, 1, 1), torch.zeros(6), ([0, 0], [1, 1], [1, 1], 1))
+    conv(torch.randn(3, 4, 8, 8))
+    kept = conv._kept
+    conv(torch.randn(5, 4, 8, 8))
+    assert conv._kept is kept
 
 
 @ON_CPU

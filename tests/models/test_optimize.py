@@ -92,6 +92,27 @@ def test_filters_of_learned_queries_are_made_once():
 
 
 @torch.inference_mode()
+def test_what_the_first_stage_asks_is_what_it_asks_for_each_picture():
+    plain, optimized = twins(TINY)
+    optimize(optimized)
+    stage, queries = plain.stages[0], plain.queries.features.weight
+    assert not [m for m in optimized.stages[0].modules() if isinstance(m, nn.MultiheadAttention)]
+    for pictures in (1, 2):
+        result = optimized.stages[0].ask(torch.zeros(pictures, *queries.shape))
+        expected = stage.ask(queries[None]).expand(pictures, -1, -1)
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_classes_are_asked_of_the_last_stage_alone():
+    _, optimized = twins(TINY)
+    optimize(optimized)
+    with torch.inference_mode():
+        found = optimized(prepare([noise((64, 96))], InputConfig()))
+    classes = [stage.logits.shape[-1] for stage in found.stages]
+    assert classes == [0] * (len(classes) - 1) + [3]
+
+
+@torch.inference_mode()
 def test_filters_made_once_are_those_that_the_first_stage_makes_for_each_picture():
     plain, optimized = twins(TINY)
     optimize(optimized)

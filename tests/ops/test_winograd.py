@@ -70,7 +70,7 @@ def test_maps_too_large_for_the_caches_are_done_in_parts_of_one_size(
 
 
 @pytest.mark.parametrize(
-    ("maps", "tiles"), [(1, [16]), (3, [48]), (4, [64]), (8, [64, 64]), (9, [64, 64, 64])]
+    ("maps", "tiles"), [(1, [16]), (3, [48]), (4, [64]), (8, [64, 64]), (9, [80, 80])]
 )
 def test_small_maps_are_done_together_in_parts_of_one_size(maps, tiles):
     weight, bias = layer(5, 6)
