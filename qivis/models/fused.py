@@ -75,9 +75,21 @@ class FusedConv(nn.Module):
         if other is not None:
             return self._packed.add(features, other, self.activation, overwrite=self.overwrites)
         if self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
-            limits = ACTIVATIONS[self.activation]
-            return convolve(features, len(self.weight), self._winograd, limits)
+            return self._by_winograd(features, self._winograd)
         return self._packed(features, self.activation)
+
+    def write(self, features: Tensor, out: Tensor) -> None:
+        """(B, C, H, W) into (B, D, H', W'), channels last."""
+        if self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
+            self._by_winograd(features, self._winograd, out)
+        else:
+            out.copy_(self(features))
+
+    def _by_winograd(
+        self, features: Tensor, products: "_WinogradProducts", out: Tensor | None = None
+    ) -> Tensor:
+        limits = ACTIVATIONS[self.activation]
+        return convolve(features, len(self.weight), products, limits, out)
 
     def expect_sizes(self, count: int) -> None:
         """Be ready for maps of so many sizes in turn; at first, for one."""

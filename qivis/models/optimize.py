@@ -4,7 +4,7 @@ What is computed is what the plain modules compute, up to rounding; they stay th
 """
 
 import operator
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.fused import FusedConv, SplitDynamicConv, UpsampledLogits, packed
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.queryinst import QueryInst
-from qivis.ops.roi_align import STRIDES
+from qivis.ops.roi_align import STRIDES, LaidOutPyramid
 
 _ADDITIONS = frozenset({operator.add, operator.iadd})
 _RELU6 = frozenset({F.relu6})
@@ -99,12 +99,30 @@ class FusedFeatures(nn.Module):
     def __init__(self, backbone: nn.Module, fpn: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.graph = fuse(nn.Sequential(backbone, fpn), dtype).to(dtype)
+        self.output = nn.ModuleList(_cut_off_output(self.graph))
         self._dtype = dtype
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> LaidOutPyramid:
         """(B, 3, H, W) to (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32."""
-        pyramid: tuple[Tensor, ...] = self.graph(images.to(self._dtype))
+        levels = self.graph(images.to(self._dtype))
+        layers = cast("list[FusedConv]", list(self.output))
+        pyramid = LaidOutPyramid.empty(levels, len(layers[0].weight))
+        for layer, level, out in zip(layers, levels, pyramid, strict=True):
+            layer.write(level, out)
         return pyramid
+
+
+def _cut_off_output(traced: fx.GraphModule) -> list[nn.Module]:
+    """Take the last convolutions, those whose results are the graph's, out of it."""
+    output = next(node for node in traced.graph.nodes if node.op == "output")
+    (last,) = output.args
+    layers = [traced.get_submodule(str(node.target)) for node in last]
+    output.args = (tuple(node.args[0] for node in last),)
+    for node in last:
+        traced.graph.erase_node(node)
+    traced.recompile()
+    traced.delete_all_unused_submodules()
+    return layers
 
 
 def fuse(module: nn.Module, dtype: torch.dtype) -> fx.GraphModule:

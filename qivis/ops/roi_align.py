@@ -34,6 +34,27 @@ class PyramidRows:
     gathered: list["_Gradient"]
 
 
+class LaidOutPyramid(tuple[Tensor, ...]):
+    """Levels (B, C, H, W), channels last, that are parts of the rows that RoIAlign wants.
+
+    rows: (R, C), as of `PyramidRows`; no copy is made of levels that were written where they are.
+    """
+
+    rows: Tensor
+
+    @classmethod
+    def empty(cls, like: Sequence[Tensor], channels: int) -> "LaidOutPyramid":
+        """Memory for a pyramid of C channels, its sizes and type those of levels (B, ., H, W)."""
+        cells = [level[:, 0].numel() for level in like]
+        rows = like[0].new_empty(sum(cells), channels)
+        pyramid = cls(
+            part.view(len(level), *level.shape[2:], channels).permute(0, 3, 1, 2)
+            for part, level in zip(rows.split(cells), like, strict=True)
+        )
+        pyramid.rows = rows
+        return pyramid
+
+
 def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
     """Lay out a pyramid for `roi_align_pyramid`.
 
@@ -41,7 +62,10 @@ def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
         pyramid: (B, C, H, W) for each of the strides 4, 8, 16, 32.
     """
     channels = pyramid[0].shape[1]
-    rows = torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in pyramid])
+    if isinstance(pyramid, LaidOutPyramid):
+        rows = pyramid.rows
+    else:
+        rows = torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in pyramid])
     gathered: list[_Gradient] = []
     return PyramidRows(
         rows=cast(Tensor, _Rows.apply(rows, gathered)) if rows.requires_grad else rows,

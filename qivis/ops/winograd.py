@@ -56,6 +56,7 @@ def convolve(
     filters: int,
     multiply: Callable[[Tensor], Tensor],
     limits: tuple[float | None, float | None] = (None, None),
+    out: Tensor | None = None,
 ) -> Tensor:
     """Convolution with one pixel of padding, and limits to the result.
 
@@ -67,16 +68,21 @@ def convolve(
         multiply: values (T, 36, C) to products (T, 36, D): at each point by the matrix of
             `transform_kernel`, plus `bias_at_points`. T is the same in all calls for a B, H and W.
         limits: the least and the greatest result; (0, None) is a ReLU.
+        out: (B, D, H, W), where the result is written, channels last.
 
     Returns:
         (B, D, H, W), channels last.
     """
     images, channels, height, width = features.shape
+    if out is None:
+        out = features.new_empty(images, height, width, filters).permute(0, 3, 1, 2)
     if not images:
-        return features.new_empty(0, height, width, filters).permute(0, 3, 1, 2)
-    maps = features.permute(0, 2, 3, 1)
+        return out
+    maps, target = features.permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
     rows, columns = -(-height // TILE), -(-width // TILE)
-    result = features.new_empty(images, rows, TILE, columns, TILE, filters)
+    shape = (images, rows, TILE, columns, TILE, filters)
+    is_whole = (height, width) == (TILE * rows, TILE * columns)
+    result = target.view(shape) if is_whole else features.new_empty(shape)
     tile_bytes = _SIDE**2 * max(channels, filters) * features.element_size()
     deep, high = _part(images, rows, columns, _BYTES // tile_bytes)
     evaluate, interpolate = _transforms(deep * high * columns, features.dtype)
@@ -90,8 +96,9 @@ def convolve(
             part.copy_(results)
         else:
             torch.clamp(results, *limits, out=part)
-    whole = result.view(images, TILE * rows, TILE * columns, filters)[:, :height, :width]
-    return whole.contiguous().permute(0, 3, 1, 2)
+    if not is_whole:
+        target.copy_(result.flatten(3, 4).flatten(1, 2)[:, :height, :width])
+    return out
 
 
 @lru_cache(maxsize=32)

@@ -88,6 +88,17 @@ def test_maps_of_other_sizes_and_numbers_are_convolved_as_well(fused_conv, chann
         torch.testing.assert_close(result, conv(features), rtol=0.02, atol=4 * CLOSE[dtype]["atol"])
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("channels", [4, 128])  # by Winograd's way, too
+def test_what_is_written_somewhere_is_what_is_returned_else(fused_conv, channels, dtype):
+    torch.manual_seed(0)
+    fused = fused_conv(nn.Conv2d(channels, channels, 3, padding=1), None, dtype)
+    features = torch.randn(1, channels, 16, 18).to(dtype)
+    out = torch.empty(1, 16, 18, channels, dtype=dtype).permute(0, 3, 1, 2)
+    fused.write(features, out)
+    assert torch.equal(out, fused(features))
+
+
 @ON_CPU
 @torch.inference_mode()
 @pytest.mark.parametrize(("most_sizes", "kept"), [(1, [8, 5, 8]), (2, [8, 5])])

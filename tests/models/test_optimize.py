@@ -14,6 +14,7 @@ from qivis.models.fused import FusedConv, PackedLinear
 from qivis.models.inputs import prepare
 from qivis.models.optimize import Remembered, fuse, optimize
 from qivis.models.postprocess import select_detections
+from qivis.ops.roi_align import flatten_pyramid
 from tests.tiny import FEATURIZED, TINY, noise, spread_scores, tiny_model
 
 FORMS = {
@@ -89,6 +90,15 @@ def test_filters_of_learned_queries_are_made_once():
     remembered = [isinstance(stage.interact.into, Remembered) for stage in optimized.stages]
     assert remembered == [True] + [False] * (len(remembered) - 1)
     assert not [m for m in optimized.stages[0].interact.modules() if isinstance(m, PackedLinear)]
+
+
+@torch.inference_mode()
+def test_roi_align_reads_the_pyramid_where_it_was_written():
+    _, optimized = twins(TINY)
+    optimize(optimized)
+    found = optimized(prepare([noise((64, 96)), noise((50, 40))], InputConfig()))
+    assert found.rows.rows.data_ptr() == found.pyramid[0].data_ptr()
+    assert torch.equal(found.rows.rows, flatten_pyramid(list(found.pyramid)).rows)
 
 
 @torch.inference_mode()

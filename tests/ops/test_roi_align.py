@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from qivis.ops.roi_align import STRIDES, flatten_pyramid, roi_align_pyramid
+from qivis.ops.roi_align import STRIDES, LaidOutPyramid, flatten_pyramid, roi_align_pyramid
 
 SIZE = (128, 160)
 SIDE = 3
@@ -174,3 +174,13 @@ def test_features_have_the_precision_of_the_pyramid() -> None:
     expected = by_torchvision([level.float() for level in pyramid], boxes, images, 2)
     assert pooled.dtype == torch.bfloat16
     assert torch.allclose(pooled.float(), expected, atol=0.05)
+
+
+def test_a_pyramid_that_is_written_where_it_is_read_is_laid_out_as_any_other() -> None:
+    levels = [torch.randn(2, 3, 16 // side, 24 // side) for side in (1, 2, 4, 8)]
+    pyramid = LaidOutPyramid.empty([level[:, :1] for level in levels], channels=3)
+    for level, out in zip(levels, pyramid, strict=True):
+        out.copy_(level)
+    laid_out = flatten_pyramid(pyramid)
+    assert torch.equal(laid_out.rows, flatten_pyramid(levels).rows)
+    assert laid_out.rows.data_ptr() == pyramid[0].data_ptr()

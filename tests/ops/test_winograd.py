@@ -69,6 +69,20 @@ def test_maps_too_large_for_the_caches_are_done_in_parts_of_one_size(
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [(8, 12), (5, 7)])
+def test_a_result_is_written_where_it_is_asked_for(size):
+    weight, bias = layer(5, 6)
+    features = torch.randn(2, 5, *size, dtype=torch.float64)
+    memory = torch.full((2, size[0] * size[1] + 3, 6), torch.nan, dtype=torch.float64)
+    # Rows after those of the first map; the result may be part of something larger.
+    out = memory.flatten(0, 1)[4 : 4 + 2 * size[0] * size[1]].view(2, *size, 6).permute(0, 3, 1, 2)
+    found = convolve(features, 6, products(weight, bias), (0, None), out)
+    assert found is out
+    expected = F.conv2d(features, weight, bias, padding=1).relu()
+    torch.testing.assert_close(out, expected, rtol=0, atol=1e-12)
+    assert memory.isnan().sum() == 6 * 6
+
+
 @pytest.mark.parametrize(
     ("maps", "tiles"), [(1, [16]), (3, [48]), (4, [64]), (8, [64, 64]), (9, [80, 80])]
 )
