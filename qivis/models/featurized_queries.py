@@ -51,8 +51,7 @@ class FeaturizedQueries(nn.Module):
             self._level(level, stride)
             for level, stride in zip(pyramid[FIRST_LEVEL:], STRIDES[FIRST_LEVEL:], strict=True)
         ]
-        features = torch.cat([features for features, _ in levels], dim=1)  # (B, L, 2D)
-        proposals = [proposals for _, proposals in levels]
+        *towers, proposals = zip(*levels, strict=True)
         dense = DenseProposals(
             logits=torch.cat([level.logits for level in proposals], dim=1),
             boxes=torch.cat([level.boxes for level in proposals], dim=1),
@@ -61,15 +60,17 @@ class FeaturizedQueries(nn.Module):
         )
         chosen = choose_locations(dense, sizes, self._num_queries)
         rows = torch.arange(len(sizes), device=chosen.device)[:, None]
+        # Chosen from each tower, and put together then, which few locations are.
+        features = [torch.cat(tower, dim=1)[rows, chosen] for tower in towers]  # (B, Q, D) each
         return InitialQueries(
             boxes=dense.boxes[rows, chosen].detach(),  # the dense head has a loss of its own
-            queries=self.project_norm(self.project(features[rows, chosen])),
+            queries=self.project_norm(self.project(torch.cat(features, dim=-1))),
             dense=(dense,),
             proposed=(dense.logits[rows, chosen].detach(),),
         )
 
-    def _level(self, level: Tensor, stride: int) -> tuple[Tensor, DenseProposals]:
-        """One level (B, D, H, W) to features (B, H * W, 2D) and proposals."""
+    def _level(self, level: Tensor, stride: int) -> tuple[Tensor, Tensor, DenseProposals]:
+        """One level (B, D, H, W) to features of both towers, (B, H * W, D), and proposals."""
         class_features, box_features = self.class_tower(level), self.box_tower(level)
         height, width = level.shape[-2:]
         columns = (torch.arange(width, device=level.device) + 0.5) * stride
@@ -85,7 +86,7 @@ class FeaturizedQueries(nn.Module):
             centres=centres,
             strides=torch.full((len(centres),), float(stride), device=level.device),
         )
-        return _as_rows(torch.cat([class_features, box_features], dim=1)), proposals
+        return _as_rows(class_features), _as_rows(box_features), proposals
 
 
 @torch.no_grad()
