@@ -112,7 +112,9 @@ def _next(batches: Iterator[Batch], stopping: Stopping) -> Batch:
     try:
         return next(batches)
     except RuntimeError as error:
-        if stopping.is_asked:  # a signal to the whole group ends the processes that load, too
+        # What loads outlives a signal to the whole group, but the server that forked it does not,
+        # where there is one (multiprocessing's `forkserver`); and without that it ends.
+        if stopping.is_asked:
             raise StopSignal from error
         raise
 

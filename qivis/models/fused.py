@@ -30,7 +30,7 @@ from qivis.ops.winograd import TILE, bias_at_points, convolve, transform_kernel
 LEAST_CHANNELS = 128
 LEAST_TILES = 12
 
-# Masks whose upsampled features are made, and used up, at once: these stay in the caches.
+# Masks whose upsampled features are made, and used up, at once on a CPU: they stay in the caches.
 MAPS_AT_ONCE = 3
 
 
@@ -74,22 +74,20 @@ class FusedConv(nn.Module):
             return self._step_by_step(features, other)
         if other is not None:
             return self._packed.add(features, other, self.activation, overwrite=self.overwrites)
-        if self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
-            return self._by_winograd(features, self._winograd)
-        return self._packed(features, self.activation)
+        convolved = self._by_winograd(features)
+        return self._packed(features, self.activation) if convolved is None else convolved
 
     def write(self, features: Tensor, out: Tensor) -> None:
         """(B, C, H, W) into (B, D, H', W'), channels last."""
-        if self._winograd is not None and tiles_of_map(features) >= LEAST_TILES:
-            self._by_winograd(features, self._winograd, out)
-        else:
+        if self._by_winograd(features, out) is None:
             out.copy_(self(features))
 
-    def _by_winograd(
-        self, features: Tensor, products: "_WinogradProducts", out: Tensor | None = None
-    ) -> Tensor:
+    def _by_winograd(self, features: Tensor, out: Tensor | None = None) -> Tensor | None:
+        """None, and nothing written, where that is not the faster way."""
+        if self._winograd is None or tiles_of_map(features) < LEAST_TILES:
+            return None
         limits = ACTIVATIONS[self.activation]
-        return convolve(features, len(self.weight), products, limits, out)
+        return convolve(features, len(self.weight), self._winograd, limits, out)
 
     def expect_sizes(self, count: int) -> None:
         """Be ready for maps of so many sizes in turn; at first, for one."""
@@ -208,6 +206,8 @@ class UpsampledLogits(nn.Module):
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """(P, D, S, S) and labels (P,) to (P, 2S, 2S)."""
+        if features.device.type != "cpu":  # a GPU is the slower, the more operations it is given
+            return self._draw(features, labels)
         parts = zip(features.split(MAPS_AT_ONCE), labels.split(MAPS_AT_ONCE), strict=True)
         return torch.cat([self._draw(*part) for part in parts])
 
