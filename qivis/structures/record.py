@@ -24,6 +24,10 @@ class Record:
         """The chosen rows: a bool mask (N,), indices (P,) in any order, or a slice."""
         return self._with({name: tensor[rows] for name, tensor in self._tensors().items()})
 
+    def only(self, chosen: Tensor) -> Self:
+        """The rows that are chosen by a bool mask (N,); for all of them, nothing is copied."""
+        return self if bool(chosen.all()) else self[chosen.nonzero()[:, 0]]
+
     def to(self, device: torch.device | str) -> Self:
         """The same rows with every tensor on `device`."""
         # Towards the CPU one has to wait: the values may be read at once.

@@ -3,16 +3,11 @@
 N detections stand in rows, best score first; M tracks stand in columns.
 """
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-
-SAME_BOX = 0.999  # IoU of two boxes that differ by rounding
 
 
 def unit_length(embeddings: Tensor) -> Tensor:
@@ -87,44 +82,6 @@ def grown(boxes: Tensor, margin: float) -> Tensor:
     return torch.cat([top_left - border, bottom_right + border], dim=-1)
 
 
-def stand_ins(rows: Tensor, boxes: Tensor, masks: Tensor, threshold: float) -> Tensor:
-    """Non-maximum suppression by masks: which detection stands for each.
-
-    Args:
-        rows: (P,) int64, the detections in question, best score first.
-        boxes: (D, 4), x1 y1 x2 y2 in pixels, around the masks.
-        masks: (D, H, W) bool.
-        threshold: a detection whose mask has a larger IoU with that of a better one is a
-            duplicate. Masks are compared only where the IoU of their boxes exceeds half of it.
-
-    Returns:
-        (P,) int64, positions in `rows`: its own for a detection that remains; that of a better one
-        in the same box, for this is one query, detected as of two classes; -1 for a duplicate.
-    """
-    corners, pixels, index = boxes[rows], masks.numpy(), rows.tolist()
-    box_overlap = box_iou(corners, corners).numpy()
-    close = np.triu(box_overlap > threshold / 2, k=1)
-    others = list(range(len(index)))
-    for pair in np.flatnonzero(close).tolist():  # by the better one: it is settled by then
-        better, worse = divmod(pair, len(index))
-        if others[better] != better or others[worse] != worse:
-            continue
-        if box_overlap[better, worse] > SAME_BOX:
-            others[worse] = better
-            continue
-        window = _window(corners[better].numpy(), corners[worse].numpy())
-        first, second = pixels[index[better]][window], pixels[index[worse]][window]
-        if mask_iou(first, second) > threshold:
-            others[worse] = -1
-    return torch.tensor(others, dtype=torch.int64)
-
-
-def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """IoU of two (H, W) bool masks; 0 for two empty ones."""
-    covered = int(np.count_nonzero(first | second))
-    return int(np.count_nonzero(first & second)) / max(covered, 1)
-
-
 def match_greedily(similarity: Tensor, threshold: float) -> Tensor:
     """Give each detection, best score first, the most similar track that is still free.
 
@@ -163,10 +120,3 @@ def match_together(similarity: Tensor, threshold: float) -> Tensor:
     matched = np.full(len(similarity), -1)
     matched[rows] = np.where(is_possible[rows, columns], columns, -1)
     return torch.from_numpy(matched)
-
-
-def _window(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Rows and columns of the pixels that two boxes touch."""
-    left, top = np.minimum(first[:2], second[:2]).clip(min=0)
-    right, bottom = np.maximum(first[2:], second[2:]).clip(min=0)
-    return slice(int(top), math.ceil(bottom)), slice(int(left), math.ceil(right))

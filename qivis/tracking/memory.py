@@ -72,7 +72,7 @@ def newborn(sightings: Sightings, first_id: int, num_classes: int = 1) -> TrackM
 
 def advance(memory: TrackMemory, longest_absence: int) -> TrackMemory:
     """One frame later: objects have moved on, those unseen for `longest_absence` are forgotten."""
-    memory = memory[(memory.ages < longest_absence).nonzero()[:, 0]]
+    memory = memory.only(memory.ages < longest_absence)
     return replace(
         memory,
         boxes=memory.boxes + memory.velocities.repeat(1, 2),

@@ -42,7 +42,7 @@ def sight_looks(detections: Detections, rows: Tensor, stand_ins: Tensor) -> Sigh
     Args:
         detections: of a frame, on the CPU.
         rows: (P,) int64, those in question, best score first.
-        stand_ins: (P,) int64, which of them stands for each; see `affinity.stand_ins`.
+        stand_ins: (P,) int64, which of them stands for each; see `duplicates.stand_ins`.
     """
     seen = _sight(detections, rows, stand_ins)
     return replace(seen, looks=unit_length(detections.embeddings[seen.rows]))
@@ -68,8 +68,8 @@ def _sight(detections: Detections, rows: Tensor, stand_ins: Tensor) -> Sightings
         class_scores=_class_scores(
             detections, rows[counted], objects[stand_ins[counted]], len(chosen)
         ),
-        looks=detections.embeddings[chosen, :0],
-        grids=detections.masks[chosen, :0, :0],
+        looks=detections.embeddings.new_empty(len(chosen), 0),
+        grids=detections.masks.new_empty(len(chosen), 0, 0),
     )
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from qivis.config.schema import TrackingConfig
 from qivis.structures import Detections, TrackedDetections
-from qivis.tracking.affinity import match_greedily, match_together, stand_ins
+from qivis.tracking.affinity import match_greedily, match_together
+from qivis.tracking.duplicates import stand_ins
 from qivis.tracking.memory import (
     TrackMemory,
     advance,
@@ -75,12 +76,12 @@ class Tracker:
         memory = advance(memory, self._memory_frames)
         owners = self._associate(seen, memory)
         born = ((owners < 0) & (seen.scores >= self._birth_score)).nonzero()[:, 0]
-        owners[born] = torch.arange(len(memory), len(memory) + len(born))
-        named = (owners >= 0).nonzero()[:, 0]
-        owners = owners[named]
         if len(born):  # in most frames there is nobody new, and all would be copied for nothing
+            owners[born] = torch.arange(len(memory), len(memory) + len(born))
             memory = extend(memory, seen[born], self.state.next_id)
-        seen = seen[named]
+        is_named = owners >= 0
+        owners = owners[is_named]
+        seen = seen.only(is_named)
         likeness = likeness_to(memory, owners, seen)
         memory = refresh(memory, owners, seen)
         self.state = TrackerState(memory, self.state.next_id + len(born))

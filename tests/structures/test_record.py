@@ -46,6 +46,15 @@ def test_a_record_counts_its_rows(detections: Detections) -> None:
     assert len(detections[:0]) == 0
 
 
+def test_the_chosen_rows_remain_and_where_all_are_chosen_nothing_is_copied(
+    detections: Detections,
+) -> None:
+    chosen = torch.tensor([True, False, True])
+    assert detections.only(chosen).labels.tolist() == [2, 1]
+    assert len(detections.only(chosen & False)) == 0
+    assert detections.only(chosen | True) is detections
+
+
 def test_all_fields_move_together(detections: Detections) -> None:
     moved = detections.to("meta")
     assert {t.device.type for t in (moved.boxes, moved.labels, moved.masks)} == {"meta"}

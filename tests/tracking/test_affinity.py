@@ -1,6 +1,5 @@
 import math
 
-import numpy as np
 import pytest
 import torch
 from torchvision.ops import box_iou as reference_box_iou
@@ -10,20 +9,11 @@ from qivis.tracking.affinity import (
     box_areas,
     box_iou,
     grown,
-    mask_iou,
     match_greedily,
     match_together,
     shared_areas,
-    stand_ins,
     unit_length,
 )
-
-
-def rectangles(*boxes, size=(10, 10)):
-    masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
-    for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
-        mask[y1:y2, x1:x2] = True
-    return torch.tensor(boxes, dtype=torch.float32).view(-1, 4), masks
 
 
 def test_directions_have_length_1_whatever_their_length_was():
@@ -82,50 +72,6 @@ def test_a_margin_lets_neighbours_overlap():
 def test_boxes_without_area_do_not_overlap():
     point = torch.tensor([[1.0, 1.0, 1.0, 1.0]])
     assert box_iou(point, point).item() == 0.0
-
-
-def test_mask_iou_counts_pixels():
-    first, second = np.zeros((4, 4), dtype=bool), np.zeros((4, 4), dtype=bool)
-    first[0, :3], second[0, 1:] = True, True
-    assert mask_iou(first, second) == 2 / 4
-    assert mask_iou(np.zeros((4, 4), dtype=bool), np.zeros((4, 4), dtype=bool)) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("boxes", "rows", "expected"),
-    [
-        ([(0, 0, 10, 10), (0, 0, 10, 9)], [0, 1], [0, -1]),
-        ([(0, 0, 10, 10), (0, 0, 10, 9)], [1, 0], [0, -1]),
-        ([(0, 0, 10, 10), (0, 0, 10, 5)], [0, 1], [0, 1]),
-        ([(0, 0, 4, 4), (5, 5, 9, 9)], [1, 0], [0, 1]),
-        # The second is a duplicate of the first; the third is one only of the second.
-        ([(0, 0, 4, 10), (1, 0, 5, 10), (2, 0, 6, 10)], [0, 1, 2], [0, -1, 2]),
-        ([(0, 0, 10, 10), (0, 0, 10, 9)], [1], [0]),
-        ([(0, 0, 10, 10), (0, 0, 10, 9)], [], []),
-    ],
-    ids=["duplicate", "best comes first", "half of it", "apart", "chain", "not asked", "nobody"],
-)
-def test_of_overlapping_masks_the_best_remains(boxes, rows, expected):
-    rows = torch.tensor(rows, dtype=torch.int64)
-    assert stand_ins(rows, *rectangles(*boxes), threshold=0.5).tolist() == expected
-
-
-def test_masks_that_share_only_most_of_their_box_are_not_duplicates():
-    boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 9))
-    masks[0, 5:], masks[1, :5] = False, False
-    assert stand_ins(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0, 1]
-
-
-def test_one_box_is_one_object_even_if_three_classes_draw_it_differently():
-    boxes, masks = rectangles((0, 0, 4, 4), *[(0, 0, 10, 10)] * 3)
-    masks[1, 5:], masks[2, :5], masks[3, :, 5:] = False, False, False
-    assert stand_ins(torch.arange(4), boxes, masks, threshold=0.5).tolist() == [0, 1, 1, 1]
-
-
-def test_masks_are_compared_where_boxes_leave_the_picture():
-    _, masks = rectangles((0, 0, 4, 4), (0, 0, 4, 4))
-    boxes = torch.tensor([[-5.0, -5.0, 4.0, 4.0], [-5.5, -4.5, 4.0, 4.0]])
-    assert stand_ins(torch.arange(2), boxes, masks, threshold=0.5).tolist() == [0, -1]
 
 
 @pytest.mark.parametrize(
