@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
 from qivis.models.mask_head import ClassLogits
+from qivis.models.on_demand import PARTS, OnDemand
 from qivis.ops.onednn import (
     ACTIVATIONS,
     Geometry,
@@ -23,7 +24,8 @@ from qivis.ops.onednn import (
     has_onednn,
     pack,
 )
-from qivis.ops.winograd import TILE, bias_at_points, convolve, transform_kernel
+from qivis.ops.tiles import TILE
+from qivis.ops.winograd import bias_at_points, convolve, transform_kernel
 
 # Winograd's way to convolve is the faster one from so many channels, and tiles in a map. How many
 # maps there are does not count, or a frame's result would depend on the others of its batch.
@@ -81,6 +83,15 @@ class FusedConv(nn.Module):
         """(B, C, H, W) into (B, D, H', W'), channels last."""
         if self._by_winograd(features, out) is None:
             out.copy_(self(features))
+
+    def write_on_demand(self, features: Tensor, out: Tensor) -> OnDemand | None:
+        """As `write`, but only where and when what is returned is asked to; None where all is."""
+        height, width = features.shape[-2:]
+        if self._winograd is None or height % TILE or width % TILE or self.activation != "none":
+            self.write(features, out)
+            return None
+        self._winograd.conv.most_sizes = len(PARTS)
+        return OnDemand(features, self._winograd, out)
 
     def _by_winograd(self, features: Tensor, out: Tensor | None = None) -> Tensor | None:
         """None, and nothing written, where that is not the faster way."""

@@ -28,9 +28,10 @@ def optimize(model: QueryInst, dtype: torch.dtype = torch.float32) -> None:
         model: in the mode of inference, on the device that it will run on.
         dtype: float32 or bfloat16, of weights and features; boxes stay float32.
     """
-    features = FusedFeatures(model.backbone, model.fpn, dtype)
-    model.backbone, model.fpn = features, nn.Identity()
     queries = model.queries
+    by_boxes = isinstance(queries, LearnedQueries)  # a dense head looks at all of the pyramid
+    features = FusedFeatures(model.backbone, model.fpn, dtype, on_demand=by_boxes)
+    model.backbone, model.fpn = features, nn.Identity()
     for head in model.mask_heads:
         _join_upsampling(head, dtype)
     start = queries.features if isinstance(queries, LearnedQueries) else queries  # not the boxes
@@ -96,18 +97,29 @@ def _remember_questions(stage: Any, queries: Tensor) -> None:
 class FusedFeatures(nn.Module):
     """Backbone and pyramid as one graph of fused layers."""
 
-    def __init__(self, backbone: nn.Module, fpn: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(
+        self, backbone: nn.Module, fpn: nn.Module, dtype: torch.dtype, *, on_demand: bool
+    ) -> None:
+        """Args: on_demand: boxes alone will look at the pyramid, so its finest level can wait."""
         super().__init__()
         self.graph = fuse(nn.Sequential(backbone, fpn), dtype).to(dtype)
         self.output = nn.ModuleList(_cut_off_output(self.graph))
-        self._dtype = dtype
+        self._dtype, self._on_demand = dtype, on_demand
 
     def forward(self, images: Tensor) -> LaidOutPyramid:
-        """(B, 3, H, W) to (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32."""
+        """(B, 3, H, W) to (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32.
+
+        On demand, the finest level has only what RoIAlign has looked at; the rest is undefined.
+        """
         levels = self.graph(images.to(self._dtype))
         layers = cast("list[FusedConv]", list(self.output))
         pyramid = LaidOutPyramid.empty(levels, len(layers[0].weight))
-        for layer, level, out in zip(layers, levels, pyramid, strict=True):
+        parts = list(zip(layers, levels, pyramid, strict=True))
+        if self._on_demand:
+            layer, *maps = parts.pop(0)
+            waiting = layer.write_on_demand(*maps)
+            pyramid.look_at = None if waiting is None else waiting.look_at
+        for layer, level, out in parts:
             layer.write(level, out)
         return pyramid
 

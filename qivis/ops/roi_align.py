@@ -5,7 +5,7 @@ levels in one call, forward and backward, without a loop over levels or a host s
 Equal to torchvision's `roi_align(aligned=True)` on the level that FPN assigns (FPN, eq. 1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -17,6 +17,8 @@ from torch.autograd.function import once_differentiable
 STRIDES = (4, 8, 16, 32)
 FINEST_LEVEL_SIDE = 56.0  # a box of this side (px) is pooled from stride 4
 
+LookAt = Callable[[Tensor, Tensor, Tensor], None]
+
 
 @dataclass(frozen=True)
 class PyramidRows:
@@ -26,21 +28,24 @@ class PyramidRows:
     shapes: (H, W) of each level.
     num_images: B.
     gathered: of the backward pass, what the rows are still to learn.
+    look_at: has cells of the finest level computed that are not yet; see `OnDemand.look_at`.
     """
 
     rows: Tensor
     shapes: tuple[tuple[int, int], ...]
     num_images: int
     gathered: list["_Gradient"]
+    look_at: LookAt | None = None
 
 
 class LaidOutPyramid(tuple[Tensor, ...]):
     """Levels (B, C, H, W), channels last, that are parts of the rows that RoIAlign wants.
 
-    rows: (R, C), as of `PyramidRows`; no copy is made of levels that were written where they are.
+    rows, look_at: as of `PyramidRows`; no copy is made of levels that were written where they are.
     """
 
     rows: Tensor
+    look_at: LookAt | None = None
 
     @classmethod
     def empty(cls, like: Sequence[Tensor], channels: int) -> "LaidOutPyramid":
@@ -62,8 +67,9 @@ def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
         pyramid: (B, C, H, W) for each of the strides 4, 8, 16, 32.
     """
     channels = pyramid[0].shape[1]
+    look_at = None
     if isinstance(pyramid, LaidOutPyramid):
-        rows = pyramid.rows
+        rows, look_at = pyramid.rows, pyramid.look_at
     else:
         rows = torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in pyramid])
     gathered: list[_Gradient] = []
@@ -72,6 +78,7 @@ def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
         shapes=tuple((level.shape[2], level.shape[3]) for level in pyramid),
         num_images=pyramid[0].shape[0],
         gathered=gathered,
+        look_at=look_at,
     )
 
 
@@ -94,6 +101,10 @@ def roi_align_pyramid(
     boxes = boxes.detach().float().nan_to_num()
     sizes, starts, strides = _levels(pyramid, boxes)
     places, shares = _corners(boxes, sizes, strides, side, sampling_ratio)
+    if pyramid.look_at is not None:
+        of_finest = (strides == STRIDES[0]).nonzero()[:, 0]
+        seen = places[of_finest].flatten(2)  # (N', 2, S * 2r)
+        pyramid.look_at(images[of_finest], seen.amin(dim=2), seen.amax(dim=2))
     columns, widths = places[:, 0], sizes[:, :1, None]
     rows = places[:, 1] * widths + (starts + images * sizes.prod(dim=1))[:, None, None]
     # Each bin's 2r rows with its 2r columns. They are repeated first, for broadcasting over as few

@@ -14,18 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TILE = 4  # results a side
-_SIDE = TILE + 2  # points a side, and pixels of a tile
+from qivis.ops.tiles import SIDE, TILE, result_places, tiling
 
 # And infinity. With halves, rounding to bfloat16 does two thirds of the harm that it does with the
 # usual 0, 1, -1, 2, -2; and all numbers of the transforms are exact in bfloat16, too.
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
-BIAS_POINT = 1 * _SIDE + 1  # the point (1, 1), whose value all results of a tile have for a summand
+BIAS_POINT = 1 * SIDE + 1  # the point (1, 1), whose value all results of a tile have for a summand
 
 # Of the tiles that are transformed at once. They stay in the caches, and together with the results
 # they stay small enough for the C library to keep their memory: new pages from the system take
 # longer than the transforms.
-_BYTES = 5 << 20
+_VALUES = 1 << 20
 _ENOUGH_TILES = 64  # at once, for matrix products to be fast
 
 
@@ -46,7 +45,7 @@ def transform_kernel(weight: Tensor) -> Tensor:
 
 def bias_at_points(bias: Tensor) -> Tensor:
     """(D,) to (36, D): what the products are to be given, for results to get the bias."""
-    values = bias.new_zeros(_SIDE**2, len(bias))
+    values = bias.new_zeros(SIDE**2, len(bias))
     values[BIAS_POINT] = bias
     return values
 
@@ -78,27 +77,46 @@ def convolve(
         out = features.new_empty(images, height, width, filters).permute(0, 3, 1, 2)
     if not images:
         return out
-    maps, target = features.permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
+    maps = features.permute(0, 2, 3, 1).contiguous()
+    target = out.permute(0, 2, 3, 1).view(images, -1, filters)
     rows, columns = -(-height // TILE), -(-width // TILE)
-    shape = (images, rows, TILE, columns, TILE, filters)
-    is_whole = (height, width) == (TILE * rows, TILE * columns)
-    result = target.view(shape) if is_whole else features.new_empty(shape)
-    tile_bytes = _SIDE**2 * max(channels, filters) * features.element_size()
-    deep, high = _part(images, rows, columns, _BYTES // tile_bytes)
-    evaluate, interpolate = _transforms(deep * high * columns, features.dtype)
+    tile_values = SIDE**2 * max(channels, filters)
+    deep, high = _part(images, rows, columns, _VALUES // tile_values)
     for image, row in product(_starts(images, deep), _starts(rows, high)):
-        tiles = tiles_of(maps[image : image + deep], row, high)
-        values = torch.bmm(evaluate, tiles)
-        results = torch.bmm(interpolate, multiply(values))
-        results = results.view(deep, high, columns, TILE, TILE, filters).transpose(2, 3)
-        part = result[image : image + deep, row : row + high]
-        if limits == (None, None):
-            part.copy_(results)
-        else:
-            torch.clamp(results, *limits, out=part)
-    if not is_whole:
-        target.copy_(result.flatten(3, 4).flatten(1, 2)[:, :height, :width])
+        part = (deep, height, width, row, high)
+        tiles = tiling(*part).tiles_of(maps[image : image + deep])
+        results = _convolve_tiles(tiles, multiply)
+        if limits != (None, None):
+            results.clamp_(*limits)
+        pixels = target[image : image + deep, TILE * row * width :].flatten(0, 1)
+        places = result_places(*part)
+        torch.index_select(results, 0, places, out=pixels[: len(places)])
     return out
+
+
+def convolve_tiles(
+    features: Tensor, tiles: Tensor, multiply: Callable[[Tensor], Tensor], out: Tensor
+) -> None:
+    """Convolution of parts of one map, as `convolve` has it.
+
+    Args:
+        features: (C, H, W), channels last; H and W are multiples of `TILE`.
+        tiles: (T,) int64, tiles of 4 x 4 results, counted row by row; none twice, except that the
+            last may be repeated.
+        multiply: as of `convolve`.
+        out: (D, H, W), channels last, where the results are written.
+    """
+    maps, target = features.permute(1, 2, 0)[None], out.permute(1, 2, 0).flatten(0, 1)
+    height, width = maps.shape[1:3]
+    chosen = tiling(1, height, width, 0, height // TILE).only(tiles)
+    results = _convolve_tiles(chosen.tiles_of(maps), multiply)
+    target.index_copy_(0, chosen.middles, results)
+
+
+def _convolve_tiles(tiles: Tensor, multiply: Callable[[Tensor], Tensor]) -> Tensor:
+    """(T * 16, D) of (T, 36, C)."""
+    evaluate, interpolate = _transforms(len(tiles), tiles.dtype)
+    return torch.bmm(interpolate, multiply(torch.bmm(evaluate, tiles))).flatten(0, 1)
 
 
 @lru_cache(maxsize=32)
@@ -128,25 +146,11 @@ def _starts(count: int, size: int) -> list[int]:
     return [min(start, count - size) for start in range(0, count, size)]
 
 
-def tiles_of(maps: Tensor, first: int, count: int) -> Tensor:
-    """Rows of tiles of maps (B, H, W, C), with zeros around: (B * count * columns, 36, C)."""
-    images, height, width, channels = maps.shape
-    columns = -(-width // TILE)
-    padded = maps.new_zeros(images, TILE * count + 2, TILE * columns + 2, channels)
-    top = TILE * first - 1  # the row of the maps that the first of `padded` stands for
-    start, stop = max(top, 0), min(top + padded.shape[1], height)
-    padded[:, start - top : stop - top, 1 : width + 1] = maps[:, start:stop]
-    image, row, column, channel = padded.stride()
-    shape = (images, count, columns, _SIDE, _SIDE, channels)
-    steps = (image, TILE * row, TILE * column, row, column, channel)
-    return padded.as_strided(shape, steps).reshape(-1, _SIDE**2, channels)
-
-
 def _matrices() -> tuple[Tensor, Tensor, Tensor]:
     """The transforms of Cook and Toom for one side: of tiles, kernels and products."""
     points = np.array(_POINTS)
     others = [np.delete(points, index) for index in range(len(points))]
-    tile = np.zeros((_SIDE, _SIDE))
+    tile = np.zeros((SIDE, SIDE))
     for row, roots in enumerate(others):
         tile[row, :-1] = np.poly(roots)[::-1]  # the polynomial that is zero at the other points
     tile[-1] = np.poly(points)[::-1]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from qivis.ops.winograd import BIAS_POINT, EVALUATE, INTERPOLATE, KERNEL_AT_POINTS, TILE, tiles_of
+from qivis.ops.tiles import TILE, tiling
+from qivis.ops.winograd import BIAS_POINT, EVALUATE, INTERPOLATE, KERNEL_AT_POINTS
 
 _POINTS = len(EVALUATE)
 
@@ -41,14 +42,15 @@ class _Convolution(torch.autograd.Function):
         """(B, D, H, W) from (B, C, H, W), (D, C, 3, 3) and (D,)."""
         images, channels, height, width = features.shape
         rows, columns = -(-height // TILE), -(-width // TILE)
-        maps = features.detach().permute(0, 2, 3, 1)
+        maps = features.detach().permute(0, 2, 3, 1).contiguous()
         kernel = _kernel_at_points(weight.detach())
         evaluate, interpolate = EVALUATE.to(maps), INTERPOLATE.to(maps)
         values = maps.new_empty(images, rows, columns, _POINTS, channels)
         results = maps.new_empty(images, rows, TILE, columns, TILE, len(weight))
         for part, lines in _parts(images, rows, columns):
             at_points = values[part, lines].flatten(0, 2)
-            tiles = tiles_of(maps[part], lines.start, lines.stop - lines.start)
+            place = (height, width, lines.start, lines.stop - lines.start)
+            tiles = tiling(len(maps[part]), *place).tiles_of(maps[part])
             torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles, out=at_points)
             products = torch.bmm(at_points.transpose(0, 1), kernel)  # (36, tiles, D)
             if bias is not None:

@@ -61,8 +61,8 @@ def test_maps_too_large_for_the_caches_are_done_in_parts_of_one_size(
     features = torch.randn(2, len(weight[0]), 4 * rows, 8, dtype=torch.float64)
     expected = F.conv2d(features, weight, bias, padding=1)
     counts = []
-    # A tile has 36 points, 32 channels and 8 bytes; two make a row.
-    monkeypatch.setattr(winograd, "_BYTES", 9 * (36 * 32 * 8))
+    # A tile has 36 points and 32 channels; two make a row.
+    monkeypatch.setattr(winograd, "_VALUES", 9 * (36 * 32))
     monkeypatch.setattr(winograd, "_ENOUGH_TILES", 8)
     found = convolve(features, len(weight), products(weight, bias, counts))
     assert counts == tiles
