@@ -37,6 +37,7 @@ from qivis.engine.stopping import Stopping
 from qivis.memory import keep_freed_memory
 from qivis.models import box_stage, queryinst
 from qivis.models.build import build_model
+from qivis.models.linear import OneDnnLinear
 from qivis.models.optimize_training import FoldedResidual, FrozenStage, optimize_training
 from qivis.models.training import ImageTraining
 from qivis.models.winograd_conv import WinogradConv2d
@@ -146,10 +147,11 @@ def serve(connection: Connection, case: str, threads: int, keeps: bool) -> None:
 
 @contextmanager
 def references_way() -> Iterator[None]:
-    """While the block runs, the network pools and convolves as the published code does."""
+    """While the block runs, the network pools, convolves and multiplies as the published code does."""
     with ExitStack() as stack:
         convolve = nn.Conv2d._conv_forward
         stack.enter_context(patch.object(WinogradConv2d, "_conv_forward", convolve))
+        stack.enter_context(patch.object(OneDnnLinear, "forward", nn.Linear.forward))
         for faster in (FrozenStage, FoldedResidual):
             stack.enter_context(patch.object(faster, "__call__", lambda s, x: s.plain(x)))
         stack.enter_context(patch.object(queryinst, "flatten_pyramid", lambda pyramid: pyramid))

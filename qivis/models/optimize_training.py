@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from qivis.models.backbone import Lite0, ResNet
 from qivis.models.efficientnet_lite import InvertedResidual
 from qivis.models.optimize import fuse
+from qivis.models.linear import learn_linear_by_onednn
 from qivis.models.queryinst import QueryInst
 from qivis.models.winograd_conv import learn_by_winograd
 from qivis.ops.inverted_residual import NormedKernel, inverted_residual
@@ -26,10 +27,13 @@ def optimize_training(model: QueryInst) -> None:
             change any more.
     """
     learn_by_winograd(model)
+    fast = has_onednn(torch.device("cpu"))
+    if fast:
+        learn_linear_by_onednn(model)
     backbone = model.backbone
     if isinstance(backbone, ResNet | Lite0):
         object.__setattr__(backbone, "first_stage", FrozenStage(backbone))
-    if isinstance(backbone, Lite0) and has_onednn(torch.device("cpu")):
+    if isinstance(backbone, Lite0) and fast:
         for block in backbone.body.learned_blocks():
             object.__setattr__(block, "forward", FoldedResidual(block))
 
