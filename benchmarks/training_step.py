@@ -147,7 +147,7 @@ def serve(connection: Connection, case: str, threads: int, keeps: bool) -> None:
 
 @contextmanager
 def references_way() -> Iterator[None]:
-    """While the block runs, the network pools, convolves and multiplies as the published code does."""
+    """While the block runs, the network computes as the published code does."""
     with ExitStack() as stack:
         convolve = nn.Conv2d._conv_forward
         stack.enter_context(patch.object(WinogradConv2d, "_conv_forward", convolve))

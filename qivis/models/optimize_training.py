@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from qivis.models.backbone import Lite0, ResNet
 from qivis.models.efficientnet_lite import InvertedResidual
-from qivis.models.optimize import fuse
 from qivis.models.linear import learn_linear_by_onednn
+from qivis.models.optimize import fuse
 from qivis.models.queryinst import QueryInst
 from qivis.models.winograd_conv import learn_by_winograd
 from qivis.ops.inverted_residual import NormedKernel, inverted_residual

@@ -44,7 +44,7 @@ class _Linear(torch.autograd.Function):
 
 def _of_weight(gradient: Tensor, features: Tensor) -> Tensor:
     """(D, C) from (N, D) and (N, C)."""
-    if gradient.shape[1] < features.shape[1]:
+    if len(features) and gradient.shape[1] < features.shape[1]:  # oneDNN knows no empty sums
         return _product(gradient.T, features.T)
     return gradient.T @ features  # oneDNN turns the wider factor first, which takes longer
 

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from qivis.ops import winograd
-from qivis.ops.winograd import bias_at_points, convolve, transform_kernel
+from qivis.ops.winograd import bias_at_points, convolve, convolve_tiles, transform_kernel
 
 
 def layer(channels, filters, dtype=torch.float64):
@@ -112,3 +112,16 @@ def test_rounding_does_little_harm(dtype, most):
 def test_the_transforms_are_exact_in_bfloat16():
     for matrix in (winograd.EVALUATE, winograd.INTERPOLATE):
         assert torch.equal(matrix.bfloat16().double(), matrix)
+
+
+def test_tiles_are_convolved_alone():
+    weight, bias = layer(5, 6)
+    features = torch.randn(8, 12, 5, dtype=torch.float64).permute(2, 0, 1)
+    out = torch.full((8, 12, 6), torch.nan, dtype=torch.float64).permute(2, 0, 1)
+    last_twice = torch.tensor([1, 5, 5])
+    convolve_tiles(features, last_twice, products(weight, bias), out)
+    expected = F.conv2d(features[None], weight, bias, padding=1)[0]
+    for rows, columns in ((slice(0, 4), slice(4, 8)), (slice(4, 8), slice(8, 12))):
+        part = out[:, rows, columns]
+        torch.testing.assert_close(part, expected[:, rows, columns], rtol=0, atol=1e-12)
+    assert out.isnan().sum() == 6 * 4 * 16

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from qivis.ops.tiles import result_places, tiling
+
+
+def maps(images, height, width):
+    """Every pixel has another value, none is zero; (B, H, W, 1)."""
+    return torch.arange(1.0, images * height * width + 1).view(images, height, width, 1)
+
+
+def unfolded(pixels):
+    """All tiles of (B, H, W, 1), by PyTorch: (B, rows, columns, 36)."""
+    images, height, width, _ = pixels.shape
+    rows, columns = -(-height // 4), -(-width // 4)
+    padded = F.pad(pixels[..., 0], (1, 4 * columns + 1 - width, 1, 4 * rows + 1 - height))
+    return padded.unfold(1, 6, 4).unfold(2, 6, 4).reshape(images, rows, columns, 36)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (8, 12), (5, 7), (14, 14), (1, 1)])
+@pytest.mark.parametrize("images", [1, 3])
+def test_tiles_overlap_by_two_pixels_and_are_zero_around_the_map(size, images):
+    pixels = maps(images, *size)
+    expected = unfolded(pixels)
+    whole = tiling(images, *size, 0, expected.shape[1])
+    assert torch.equal(whole.tiles_of(pixels), expected.reshape(-1, 36, 1))
+
+
+def test_rows_of_tiles_can_be_taken_alone():
+    pixels = maps(1, 14, 9)
+    part = tiling(1, 14, 9, 1, 2)
+    assert torch.equal(part.tiles_of(pixels), unfolded(pixels)[:, 1:3].reshape(-1, 36, 1))
+
+
+def test_tiles_can_be_taken_one_by_one():
+    pixels = maps(1, 8, 12)
+    numbers = torch.tensor([5, 0, 3])
+    some = tiling(1, 8, 12, 0, 2).only(numbers)
+    assert torch.equal(some.tiles_of(pixels), unfolded(pixels).view(-1, 36, 1)[numbers])
+
+
+def test_the_middles_of_tiles_are_the_pixels_of_their_results():
+    first, last = tiling(1, 8, 12, 0, 2).only(torch.tensor([0, 5])).middles.view(2, 4, 4)
+    assert first[0].tolist() == [0, 1, 2, 3]
+    assert last[:, 0].tolist() == [56, 68, 80, 92]  # row 4, column 8 of 12, and below
+
+
+def test_each_pixel_has_its_place_among_the_results():
+    # Two tiles side by side for 3 x 5 pixels: the fifth column is the first of the second tile.
+    assert result_places(1, 3, 5, 0, 1).view(3, 5).tolist() == [
+        [0, 1, 2, 3, 16],
+        [4, 5, 6, 7, 20],
+        [8, 9, 10, 11, 24],
+    ]
+    # The second row of tiles of two maps of 6 x 2 pixels: two rows of pixels are left of it.
+    assert result_places(2, 6, 2, 1, 1).view(2, 2, 2).tolist() == [
+        [[0, 1], [4, 5]],
+        [[16, 17], [20, 21]],
+    ]
