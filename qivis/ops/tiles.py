@@ -31,16 +31,16 @@ class Tiling:
         return self.is_outside.flatten().nonzero()[:, 0]
 
     @cached_property
-    def middles(self) -> Tensor:
-        """(T * 16,) int64, the pixels of the results; for tiles that lie in the maps as a whole."""
-        return self.windows.view(-1, SIDE, SIDE)[:, 1:-1, 1:-1].flatten()
+    def middles(self) -> "Tiling":
+        """The 4 x 4 pixels of their results, (T, 16)."""
+        return Tiling(_middles(self.windows), _middles(self.is_outside))
 
     def tiles_of(self, maps: Tensor) -> Tensor:
         """(T, 36, C) of maps (B, H, W, C)."""
         channels = maps.shape[-1]
         tiles = maps.reshape(-1, channels).index_select(0, self.windows.flatten())
         tiles.index_fill_(0, self.outside, 0)
-        return tiles.view(-1, SIDE**2, channels)
+        return tiles.view(*self.windows.shape, channels)
 
     def only(self, tiles: Tensor) -> "Tiling":
         """Those that are named by their numbers (T',)."""
@@ -78,6 +78,11 @@ def result_places(maps: int, height: int, width: int, first: int, count: int) ->
     results = number.view(maps, count, columns, TILE, TILE).transpose(2, 3)
     results = results.reshape(maps, count * TILE, columns * TILE)
     return results[:, : height - TILE * first, :width].flatten()
+
+
+def _middles(places: Tensor) -> Tensor:
+    """(T, 16) of (T, 36)."""
+    return places.view(-1, SIDE, SIDE)[:, 1:-1, 1:-1].flatten(1)
 
 
 def _is_outside(positions: Tensor, size: int) -> Tensor:

@@ -110,7 +110,7 @@ def convolve_tiles(
     height, width = maps.shape[1:3]
     chosen = tiling(1, height, width, 0, height // TILE).only(tiles)
     results = _convolve_tiles(chosen.tiles_of(maps), multiply)
-    target.index_copy_(0, chosen.middles, results)
+    target.index_copy_(0, chosen.middles.windows.flatten(), results)
 
 
 def _convolve_tiles(tiles: Tensor, multiply: Callable[[Tensor], Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from qivis.ops.tiles import TILE, tiling
+from qivis.ops.tiles import TILE, result_places, tiling
 from qivis.ops.winograd import BIAS_POINT, EVALUATE, INTERPOLATE, KERNEL_AT_POINTS
 
 _POINTS = len(EVALUATE)
@@ -46,21 +46,21 @@ class _Convolution(torch.autograd.Function):
         kernel = _kernel_at_points(weight.detach())
         evaluate, interpolate = EVALUATE.to(maps), INTERPOLATE.to(maps)
         values = maps.new_empty(images, rows, columns, _POINTS, channels)
-        results = maps.new_empty(images, rows, TILE, columns, TILE, len(weight))
+        pixels = maps.new_empty(images, height * width, len(weight))
         for part, lines in _parts(images, rows, columns):
+            place = (len(values[part]), height, width, lines.start, lines.stop - lines.start)
             at_points = values[part, lines].flatten(0, 2)
-            place = (height, width, lines.start, lines.stop - lines.start)
-            tiles = tiling(len(maps[part]), *place).tiles_of(maps[part])
+            tiles = tiling(*place).tiles_of(maps[part])
             torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles, out=at_points)
             products = torch.bmm(at_points.transpose(0, 1), kernel)  # (36, tiles, D)
             if bias is not None:
                 products[BIAS_POINT] += bias.detach()
-            pixels = _transformed(interpolate, products.transpose(0, 1))
-            target = results[part, lines].transpose(2, 3)
-            target.copy_(pixels.view(target.shape))
+            results = _transformed(interpolate, products.transpose(0, 1)).flatten(0, 1)
+            places = result_places(*place)
+            target = pixels[part, TILE * lines.start * width :].flatten(0, 1)[: len(places)]
+            torch.index_select(results, 0, places, out=target)
         ctx.save_for_backward(values, kernel)
-        whole = results.view(images, TILE * rows, TILE * columns, len(weight))
-        return whole[:, :height, :width].permute(0, 3, 1, 2)
+        return pixels.view(images, height, width, len(weight)).permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
@@ -71,11 +71,12 @@ class _Convolution(torch.autograd.Function):
         images, rows, columns, _, channels = values.shape
         height, width = gradient.shape[2:]
         evaluate, interpolate = EVALUATE.to(values).T, INTERPOLATE.to(values).T
-        blocks = _blocks(gradient.permute(0, 2, 3, 1), rows, columns)
+        gradients = gradient.permute(0, 2, 3, 1).contiguous()
         at_points = values.new_zeros(_POINTS, gradient.shape[1], channels)
         sums = values.new_zeros(images, TILE * (rows + 1), TILE * (columns + 1), channels)
         for part, lines in _parts(images, rows, columns):
-            pixels = blocks[part, lines].transpose(2, 3).reshape(-1, TILE**2, blocks.shape[-1])
+            place = (len(values[part]), height, width, lines.start, lines.stop - lines.start)
+            pixels = tiling(*place).middles.tiles_of(gradients[part])
             products = _transformed(interpolate, pixels).transpose(0, 1)
             if of_weight:
                 tiles = values[part, lines].flatten(0, 2).transpose(0, 1)
@@ -114,17 +115,6 @@ def _kernel_from_points(gradient: Tensor) -> Tensor:
     """(D, C, 3, 3) of (36, D, C): the gradient of the weights from that at the points."""
     taps = _transformed(KERNEL_AT_POINTS.to(gradient).T, gradient.transpose(0, 1))
     return taps.view(len(taps), 3, 3, -1).permute(0, 3, 1, 2)
-
-
-def _blocks(maps: Tensor, rows: int, columns: int) -> Tensor:
-    """(B, H, W, D) with zeros below and to the right: (B, rows, 4, columns, 4, D)."""
-    images, height, width, filters = maps.shape
-    if (height, width) != (TILE * rows, TILE * columns):
-        padded = maps.new_zeros(images, TILE * rows, TILE * columns, filters)
-        padded[:, :height, :width] = maps
-        maps = padded
-    blocks: Tensor = maps.unflatten(2, (columns, TILE)).unflatten(1, (rows, TILE))
-    return blocks
 
 
 def _add_tiles(sums: Tensor, tiles: Tensor, lines: slice) -> None:

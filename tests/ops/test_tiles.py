@@ -41,7 +41,8 @@ def test_tiles_can_be_taken_one_by_one():
 
 
 def test_the_middles_of_tiles_are_the_pixels_of_their_results():
-    first, last = tiling(1, 8, 12, 0, 2).only(torch.tensor([0, 5])).middles.view(2, 4, 4)
+    some = tiling(1, 8, 12, 0, 2).only(torch.tensor([0, 5]))
+    first, last = some.middles.windows.view(2, 4, 4)
     assert first[0].tolist() == [0, 1, 2, 3]
     assert last[:, 0].tolist() == [56, 68, 80, 92]  # row 4, column 8 of 12, and below
 
@@ -58,3 +59,8 @@ def test_each_pixel_has_its_place_among_the_results():
         [[0, 1], [4, 5]],
         [[16, 17], [20, 21]],
     ]
+
+
+def test_middles_are_zero_beyond_the_map():
+    (middle,) = tiling(1, 2, 3, 0, 1).middles.tiles_of(maps(1, 2, 3)).view(1, 4, 4)
+    assert middle.tolist() == [[1, 2, 3, 0], [4, 5, 6, 0], [0] * 4, [0] * 4]
