@@ -29,7 +29,7 @@ from qivis.ops.winograd import bias_at_points, convolve, transform_kernel
 
 # Winograd's way to convolve is the faster one from so many channels, and tiles in a map. How many
 # maps there are does not count, or a frame's result would depend on the others of its batch.
-LEAST_CHANNELS = 128
+LEAST_CHANNELS = 96
 LEAST_TILES = 12
 
 # Masks whose upsampled features are made, and used up, at once on a CPU: they stay in the caches.
@@ -273,10 +273,10 @@ def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d | None) -> tuple[Tensor, Tenso
     return folded.to(weight.dtype), shifted.to(weight.dtype)
 
 
-def suits_winograd(conv: nn.Conv2d, least_channels: int = LEAST_CHANNELS) -> bool:
+def suits_winograd(conv: nn.Conv2d) -> bool:
     """Whether a layer is of the kind that can be done in Winograd's way, and wide enough."""
     geometry = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
-    wide = min(conv.in_channels, conv.out_channels) >= least_channels
+    wide = min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
     return wide and geometry == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 
 

@@ -11,7 +11,6 @@ from qivis.models.fused import suits_winograd, tiles_of_map
 from qivis.ops.winograd_learning import convolve_and_learn
 from qivis.processor import multiplies_as_fast_as_it_convolves
 
-LEAST_CHANNELS = 96
 # Multiplications that are saved for each value on its way to the points and back. In a layer alone
 # it pays from 3,500 on; in a training, where the caches are full of other things, not always.
 LEAST_SAVED = 4500
@@ -29,7 +28,7 @@ def learn_by_winograd(model: nn.Module) -> None:
         return
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Conv2d and suits_winograd(child, LEAST_CHANNELS):
+            if type(child) is nn.Conv2d and suits_winograd(child):
                 setattr(parent, name, WinogradConv2d(child))
 
 
