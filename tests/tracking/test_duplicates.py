@@ -60,3 +60,12 @@ def test_a_duplicate_is_told_by_its_pixels_and_not_by_its_box():
 def test_masks_without_a_pixel_are_not_duplicates():
     boxes, masks = rectangles((0, 0, 10, 10), (0, 0, 10, 9))
     assert stand_ins(torch.arange(2), boxes, masks & False, threshold=0.5).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("sides", [[(0.0, 1.5), (0.0, 1.2)], [(0.5, 2.0), (0.8, 2.0)]])
+def test_pixels_that_a_box_touches_count_as_a_whole(sides):
+    boxes = torch.tensor([[low, 0.0, high, 4.0] for low, high in sides])
+    _, masks = rectangles((0, 0, 2, 4), (0, 0, 2, 4))
+    masks[1, :, 1 if sides[0][0] == 0 else 0] = False
+    # They share one of two columns, though their boxes have an IoU of 0.8.
+    assert stand_ins(torch.arange(2), boxes, masks, threshold=0.6).tolist() == [0, 1]
