@@ -60,8 +60,8 @@ class InitialQueries:
 class Prediction:
     """All that the network says of a batch.
 
-    pyramid: (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32. Of the finest an optimized network
-        may have no more than boxes have looked at; the rest is undefined (`on_demand`).
+    pyramid: (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32. Of the finest, an optimized
+        network may have no more than boxes have looked at; the rest is undefined (`on_demand`).
     rows: the same pyramid, laid out for RoIAlign.
     initial: what the first stage started from.
     stages: one output per stage.
