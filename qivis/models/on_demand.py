@@ -14,7 +14,7 @@ from qivis.ops.winograd import convolve_tiles
 
 # Numbers of tiles that are convolved at once: as few as there may be, since weights are packed for
 # each. Fewer tiles than the first take no less time than it.
-PARTS = (16, 64)
+PARTS = (16, 80)
 
 
 class OnDemand:
