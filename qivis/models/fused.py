@@ -22,6 +22,7 @@ from qivis.ops.onednn import (
     convolve_fused,
     even_padding,
     has_onednn,
+    multiply,
     pack,
 )
 from qivis.ops.tiles import TILE
@@ -183,9 +184,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., C) to (..., D)."""
-        run: Any = torch.ops.mkldnn._linear_pointwise
-        result: Tensor = run(features, self._weight, self._bias, "none", [], "")
-        return result
+        return multiply(features, self._weight, self._bias)
 
 
 class UpsampledLogits(nn.Module):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from qivis.models.replace import replace_layers
 from qivis.ops.linear_learning import linear_and_learn
 
 LEAST_WEIGHTS = 2**15  # for fewer, the call takes as long as the product
@@ -14,10 +15,13 @@ def learn_linear_by_onednn(model: nn.Module) -> None:
     Args:
         model: on a CPU with oneDNN. Its state is named as before.
     """
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear and child.weight.numel() >= LEAST_WEIGHTS:
-                setattr(parent, name, OneDnnLinear(child))
+    replace_layers(model, _faster)
+
+
+def _faster(layer: nn.Module) -> nn.Module | None:
+    if type(layer) is nn.Linear and layer.weight.numel() >= LEAST_WEIGHTS:
+        return OneDnnLinear(layer)
+    return None
 
 
 class OneDnnLinear(nn.Linear):

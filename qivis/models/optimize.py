@@ -4,6 +4,7 @@ What is computed is what the plain modules compute, up to rounding; they stay th
 """
 
 import operator
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.fused import FusedConv, SplitDynamicConv, UpsampledLogits, packed
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.queryinst import QueryInst
+from qivis.models.replace import replace_layers
 from qivis.ops.roi_align import STRIDES, LaidOutPyramid
 
 _ADDITIONS = frozenset({operator.add, operator.iadd})
@@ -37,7 +39,7 @@ def optimize(model: QueryInst, dtype: torch.dtype = torch.float32) -> None:
     start = queries.features if isinstance(queries, LearnedQueries) else queries  # not the boxes
     for part in (start, model.stages, model.mask_heads, model.association):
         if part is not None:
-            _replace_layers(part, dtype)
+            replace_layers(part, partial(_faster, dtype=dtype))
             part.to(dtype)
     for layer in start.modules():
         if isinstance(layer, FusedConv):
@@ -232,17 +234,8 @@ def _activation(node: fx.Node | None, traced: fx.GraphModule) -> str:
     return "hardtanh" if target in _RELU6 else "none"
 
 
-def _replace_layers(parent: nn.Module, dtype: torch.dtype) -> None:
-    for name, child in list(parent.named_children()):
-        faster = _faster(child, dtype)
-        if faster is None:
-            _replace_layers(child, dtype)
-        else:
-            setattr(parent, name, faster)
-
-
 def _faster(module: nn.Module, dtype: torch.dtype) -> nn.Module | None:
-    """What takes the place of a module; None where only parts of it are replaced, if anything."""
+    """As `replace_layers` asks for it."""
     if isinstance(module, nn.MultiheadAttention):
         return module  # takes the weights of its layers, not the layers
     if isinstance(module, nn.Sequential) and any(isinstance(part, nn.Conv2d) for part in module):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from qivis.models.fused import suits_winograd, tiles_of_map
+from qivis.models.replace import replace_layers
 from qivis.ops.winograd_learning import convolve_and_learn
 from qivis.processor import multiplies_as_fast_as_it_convolves
 
@@ -24,12 +25,14 @@ def learn_by_winograd(model: nn.Module) -> None:
     Args:
         model: on the CPU. Its state is named as before.
     """
-    if not multiplies_as_fast_as_it_convolves():
-        return
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Conv2d and suits_winograd(child):
-                setattr(parent, name, WinogradConv2d(child))
+    if multiplies_as_fast_as_it_convolves():
+        replace_layers(model, _faster)
+
+
+def _faster(layer: nn.Module) -> nn.Module | None:
+    if type(layer) is nn.Conv2d and suits_winograd(layer):
+        return WinogradConv2d(layer)
+    return None
 
 
 class WinogradConv2d(nn.Conv2d):

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from qivis.ops.onednn import multiply
+
 
 def linear_and_learn(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A linear layer, on a CPU with oneDNN.
@@ -27,7 +29,7 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(N, D) from (N, C), (D, C) and (D,)."""
         ctx.save_for_backward(features, weight)
-        return _product(features, weight, bias)
+        return multiply(features, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -36,7 +38,7 @@ class _Linear(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         of_features, of_weight, of_bias = ctx.needs_input_grad
         return (
-            _product(gradient, weight.T) if of_features else None,
+            multiply(gradient, weight.T, None) if of_features else None,
             _of_weight(gradient, features) if of_weight else None,
             gradient.sum(dim=0) if of_bias else None,
         )
@@ -45,12 +47,5 @@ class _Linear(torch.autograd.Function):
 def _of_weight(gradient: Tensor, features: Tensor) -> Tensor:
     """(D, C) from (N, D) and (N, C)."""
     if len(features) and gradient.shape[1] < features.shape[1]:  # oneDNN knows no empty sums
-        return _product(gradient.T, features.T)
+        return multiply(gradient.T, features.T, None)
     return gradient.T @ features  # oneDNN turns the wider factor first, which takes longer
-
-
-def _product(left: Tensor, right: Tensor, summand: Tensor | None = None) -> Tensor:
-    """(N, D) of (N, C) and (D, C)."""
-    run: Any = torch.ops.mkldnn._linear_pointwise
-    product: Tensor = run(left, right, summand, "none", [], "")
-    return product

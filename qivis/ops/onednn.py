@@ -89,6 +89,22 @@ def convolve_and_add(  # noqa: PLR0913
     return summed
 
 
+def multiply(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A linear layer; without gradients.
+
+    Args:
+        features: (..., C), float32 or bfloat16, on a CPU with oneDNN.
+        weight: (D, C), or what oneDNN made of it beforehand.
+        bias: (D,).
+
+    Returns:
+        (..., D).
+    """
+    run: Any = torch.ops.mkldnn._linear_pointwise
+    product: Tensor = run(features, weight, bias, "none", [], "")
+    return product
+
+
 def convolution_gradients(
     gradient: Tensor,
     features: Tensor,

@@ -36,7 +36,7 @@ class Tiling:
         return Tiling(_middles(self.windows), _middles(self.is_outside))
 
     def tiles_of(self, maps: Tensor) -> Tensor:
-        """(T, 36, C) of maps (B, H, W, C)."""
+        """The pixels of maps (B, H, W, C) in the order of `windows`: (T, 36, C)."""
         channels = maps.shape[-1]
         tiles = maps.reshape(-1, channels).index_select(0, self.windows.flatten())
         tiles.index_fill_(0, self.outside, 0)
@@ -65,6 +65,19 @@ def tiling(maps: int, height: int, width: int, first: int, count: int) -> Tiling
     windows = torch.arange(maps).view(-1, 1, 1, 1, 1) * (height * width) + windows
     flat = (-1, SIDE**2)
     return Tiling(windows.view(flat), is_outside.expand_as(windows).reshape(flat))
+
+
+def put_results(results: Tensor, out: Tensor, width: int, first: int, count: int) -> None:
+    """Write the results of rows of tiles where they belong; others of a map stay as they are.
+
+    Args:
+        results: (T * 16, D), tile by tile.
+        out: (B, H * width, D), the maps that the tiles were taken from have this size.
+        first, count: as of `tiling`.
+    """
+    places = result_places(len(out), out.shape[1] // width, width, first, count)
+    pixels = out[:, TILE * first * width :].flatten(0, 1)[: len(places)]
+    torch.index_select(results, 0, places, out=pixels)
 
 
 @lru_cache(maxsize=256)

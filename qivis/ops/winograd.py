@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qivis.ops.tiles import SIDE, TILE, result_places, tiling
+from qivis.ops.tiles import SIDE, TILE, put_results, tiling
 
 # And infinity. With halves, rounding to bfloat16 does two thirds of the harm that it does with the
 # usual 0, 1, -1, 2, -2; and all numbers of the transforms are exact in bfloat16, too.
@@ -83,14 +83,12 @@ def convolve(
     tile_values = SIDE**2 * max(channels, filters)
     deep, high = _part(images, rows, columns, _VALUES // tile_values)
     for image, row in product(_starts(images, deep), _starts(rows, high)):
-        part = (deep, height, width, row, high)
-        tiles = tiling(*part).tiles_of(maps[image : image + deep])
+        part = slice(image, image + deep)
+        tiles = tiling(deep, height, width, row, high).tiles_of(maps[part])
         results = _convolve_tiles(tiles, multiply)
         if limits != (None, None):
             results.clamp_(*limits)
-        pixels = target[image : image + deep, TILE * row * width :].flatten(0, 1)
-        places = result_places(*part)
-        torch.index_select(results, 0, places, out=pixels[: len(places)])
+        put_results(results, target[part], width, row, high)
     return out
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from qivis.ops.tiles import TILE, result_places, tiling
+from qivis.ops.tiles import TILE, Tiling, put_results, tiling
 from qivis.ops.winograd import BIAS_POINT, EVALUATE, INTERPOLATE, KERNEL_AT_POINTS
 
 _POINTS = len(EVALUATE)
@@ -48,17 +48,14 @@ class _Convolution(torch.autograd.Function):
         values = maps.new_empty(images, rows, columns, _POINTS, channels)
         pixels = maps.new_empty(images, height * width, len(weight))
         for part, lines in _parts(images, rows, columns):
-            place = (len(values[part]), height, width, lines.start, lines.stop - lines.start)
             at_points = values[part, lines].flatten(0, 2)
-            tiles = tiling(*place).tiles_of(maps[part])
+            tiles = _tiling(maps[part], lines).tiles_of(maps[part])
             torch.bmm(evaluate.expand(len(tiles), -1, -1), tiles, out=at_points)
             products = torch.bmm(at_points.transpose(0, 1), kernel)  # (36, tiles, D)
             if bias is not None:
                 products[BIAS_POINT] += bias.detach()
             results = _transformed(interpolate, products.transpose(0, 1)).flatten(0, 1)
-            places = result_places(*place)
-            target = pixels[part, TILE * lines.start * width :].flatten(0, 1)[: len(places)]
-            torch.index_select(results, 0, places, out=target)
+            put_results(results, pixels[part], width, lines.start, lines.stop - lines.start)
         ctx.save_for_backward(values, kernel)
         return pixels.view(images, height, width, len(weight)).permute(0, 3, 1, 2)
 
@@ -75,8 +72,7 @@ class _Convolution(torch.autograd.Function):
         at_points = values.new_zeros(_POINTS, gradient.shape[1], channels)
         sums = values.new_zeros(images, TILE * (rows + 1), TILE * (columns + 1), channels)
         for part, lines in _parts(images, rows, columns):
-            place = (len(values[part]), height, width, lines.start, lines.stop - lines.start)
-            pixels = tiling(*place).middles.tiles_of(gradients[part])
+            pixels = _tiling(gradients[part], lines).middles.tiles_of(gradients[part])
             products = _transformed(interpolate, pixels).transpose(0, 1)
             if of_weight:
                 tiles = values[part, lines].flatten(0, 2).transpose(0, 1)
@@ -98,6 +94,12 @@ def _parts(images: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]
     for image in range(0, images, maps):
         for row in range(0, rows, lines):
             yield slice(image, min(image + maps, images)), slice(row, min(row + lines, rows))
+
+
+def _tiling(maps: Tensor, lines: slice) -> Tiling:
+    """Rows of tiles of maps (B, H, W, C)."""
+    images, height, width, _ = maps.shape
+    return tiling(images, height, width, lines.start, lines.stop - lines.start)
 
 
 def _transformed(matrix: Tensor, tiles: Tensor) -> Tensor:

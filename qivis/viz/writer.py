@@ -27,7 +27,8 @@ PRESET = "superfast"  # a third larger than by veryfast, in two thirds of its ti
 # Frames leave the encoder in the order of their times: videos can be put behind one another.
 NO_B_FRAMES = "0"
 # With its macroblock tree, x264 encodes the same frames differently now and then, also by one
-# thread (12 frames of 160 x 96: 29 of 400 times, PyAV 18). Without, a file can be made again.
+# thread (12 frames of 160 x 96: 29 of 400 times, PyAV 18). Without, a file can be made again. This
+# preset has none anyway, for it does not look ahead; the next slower one has.
 REPEATABLE = "mbtree=0"
 BT709 = 1  # in H.264's tables of primaries, transfer functions and matrices
 LEAST_TICKS = 90_000  # a second, as fine as MPEG's clock

@@ -48,20 +48,6 @@ def test_the_encoder_is_set_so_that_a_file_can_be_made_again(tmp_path: Path) -> 
     assert b"mbtree=0" in settings
 
 
-@pytest.mark.slow
-def test_the_same_frames_make_the_same_file_every_time(tmp_path: Path) -> None:
-    size, rng = (96, 160), np.random.default_rng(0)
-    noise = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-    frames = [np.roll(noise, 3 * index, axis=1) for index in range(12)]
-    files = set()
-    for _ in range(200):
-        with VideoWriter(tmp_path / "overlay.mp4", size, Fraction(25)) as writer:
-            for index, frame in enumerate(frames):
-                writer.write(frame, index / 25)
-        files.add((tmp_path / "overlay.mp4").read_bytes())
-    assert len(files) == 1
-
-
 def test_a_variable_rate_is_kept(tmp_path: Path) -> None:
     times = [0.0, 0.04, 0.0400001, 0.3, 0.31, 1.7]
     with VideoWriter(tmp_path / "overlay.mp4", SIZE, Fraction(750000, 71393)) as writer:
