@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
 from qivis.models.mask_head import ClassLogits
-from qivis.models.on_demand import PARTS, OnDemand
+from qivis.models.on_demand import PIXELS, TILES, OnDemand, SumsOnDemand
 from qivis.ops.onednn import (
     ACTIVATIONS,
     Geometry,
@@ -85,14 +85,25 @@ class FusedConv(nn.Module):
         if self._by_winograd(features, out) is None:
             out.copy_(self(features))
 
-    def write_on_demand(self, features: Tensor, out: Tensor) -> OnDemand | None:
-        """As `write`, but only where and when what is returned is asked to; None where all is."""
+    def can_wait(self, features: Tensor) -> bool:
+        """Whether there is a `write_on_demand` for maps (B, ., H, W) of this size."""
         height, width = features.shape[-2:]
-        if self._winograd is None or height % TILE or width % TILE or self.activation != "none":
-            self.write(features, out)
-            return None
-        self._winograd.conv.most_sizes = len(PARTS)
+        whole = not (height % TILE or width % TILE)
+        return self._winograd is not None and whole and self.activation == "none"
+
+    def write_on_demand(self, features: Tensor | SumsOnDemand, out: Tensor) -> OnDemand:
+        """As `write`, but only where and when what is returned is asked to."""
+        assert self._winograd is not None, "it can wait"
+        self._winograd.conv.most_sizes = len(TILES)
         return OnDemand(features, self._winograd, out)
+
+    def add_on_demand(self, features: Tensor, coarser: Tensor) -> SumsOnDemand:
+        """A convolution of one pixel, (B, C, H, W) to (B, D, H, W), and its sum with a coarser map.
+
+        `coarser`, (B, D, H / 2, W / 2), is added to four pixels each, as by `F.interpolate`.
+        """
+        self.expect_sizes(len(PIXELS))
+        return SumsOnDemand(features, coarser, self)
 
     def _by_winograd(self, features: Tensor, out: Tensor | None = None) -> Tensor | None:
         """None, and nothing written, where that is not the faster way."""

@@ -14,10 +14,12 @@ from torch import Tensor, fx, nn
 from qivis.models.deformable import DeformableConv
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.fused import FusedConv, SplitDynamicConv, UpsampledLogits, packed
+from qivis.models.group_norm import SmallGroupNorm
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.queryinst import QueryInst
 from qivis.models.replace import replace_layers
-from qivis.ops.roi_align import STRIDES, LaidOutPyramid
+from qivis.ops.onednn import has_onednn
+from qivis.ops.roi_align import STRIDES, LaidOutPyramid, LookAt
 
 _ADDITIONS = frozenset({operator.add, operator.iadd})
 _RELU6 = frozenset({F.relu6})
@@ -31,9 +33,7 @@ def optimize(model: QueryInst, dtype: torch.dtype = torch.float32) -> None:
         dtype: float32 or bfloat16, of weights and features; boxes stay float32.
     """
     queries = model.queries
-    by_boxes = isinstance(queries, LearnedQueries)  # a dense head looks at all of the pyramid
-    features = FusedFeatures(model.backbone, model.fpn, dtype, on_demand=by_boxes)
-    model.backbone, model.fpn = features, nn.Identity()
+    model.backbone, model.fpn = FusedFeatures(model.backbone, model.fpn, dtype), nn.Identity()
     for head in model.mask_heads:
         _join_upsampling(head, dtype)
     start = queries.features if isinstance(queries, LearnedQueries) else queries  # not the boxes
@@ -97,33 +97,50 @@ def _remember_questions(stage: Any, queries: Tensor) -> None:
 
 
 class FusedFeatures(nn.Module):
-    """Backbone and pyramid as one graph of fused layers."""
+    """Backbone and pyramid as one graph of fused layers.
 
-    def __init__(
-        self, backbone: nn.Module, fpn: nn.Module, dtype: torch.dtype, *, on_demand: bool
-    ) -> None:
-        """Args: on_demand: boxes alone will look at the pyramid, so its finest level can wait."""
+    Only RoIAlign looks at the finest level (`featurized_queries` begin with the next), so that one
+    can wait until it does.
+    """
+
+    def __init__(self, backbone: nn.Module, fpn: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.graph = fuse(nn.Sequential(backbone, fpn), dtype).to(dtype)
         self.output = nn.ModuleList(_cut_off_output(self.graph))
-        self._dtype, self._on_demand = dtype, on_demand
+        self.lateral = _cut_off_finest_sum(self.graph)
+        self._dtype = dtype
 
     def forward(self, images: Tensor) -> LaidOutPyramid:
         """(B, 3, H, W) to (B, D, H / s, W / s) for the strides s = 4, 8, 16, 32.
 
-        On demand, the finest level has only what RoIAlign has looked at; the rest is undefined.
+        Where the finest level waits, RoIAlign has computed what it looks at; the rest is undefined.
         """
         levels = self.graph(images.to(self._dtype))
         layers = cast("list[FusedConv]", list(self.output))
         pyramid = LaidOutPyramid.empty(levels, len(layers[0].weight))
-        parts = list(zip(layers, levels, pyramid, strict=True))
-        if self._on_demand:
-            layer, *maps = parts.pop(0)
-            waiting = layer.write_on_demand(*maps)
-            pyramid.look_at = None if waiting is None else waiting.look_at
-        for layer, level, out in parts:
+        finest, *others = zip(layers, levels, pyramid, strict=True)
+        pyramid.look_at = _write_finest(self.lateral, *finest, coarser=levels[1])
+        for layer, level, out in others:
             layer.write(level, out)
         return pyramid
+
+
+def _write_finest(
+    lateral: FusedConv, output: FusedConv, features: Tensor, out: Tensor, *, coarser: Tensor
+) -> LookAt | None:
+    """The finest level from the backbone's map and the sums of the level above: now, or later.
+
+    Args:
+        lateral, output: its two layers.
+        features: (B, C, H, W), of the backbone.
+        out: (B, D, H, W), the level.
+        coarser: (B, D, H / 2, W / 2), before its last convolution.
+    """
+    if output.can_wait(features):
+        return output.write_on_demand(lateral.add_on_demand(features, coarser), out).look_at
+    above = F.interpolate(coarser, size=features.shape[-2:])
+    output.write(lateral(features, above), out)
+    return None
 
 
 def _cut_off_output(traced: fx.GraphModule) -> list[nn.Module]:
@@ -137,6 +154,24 @@ def _cut_off_output(traced: fx.GraphModule) -> list[nn.Module]:
     traced.recompile()
     traced.delete_all_unused_submodules()
     return layers
+
+
+def _cut_off_finest_sum(traced: fx.GraphModule) -> FusedConv:
+    """Take the lateral convolution of the finest level, and its sum with the next, out of it.
+
+    Instead of the sum, the graph's first result is then what was convolved.
+    """
+    output = next(node for node in traced.graph.nodes if node.op == "output")
+    (levels,) = output.args
+    finest, *others = levels
+    layer = traced.get_submodule(str(finest.target))
+    assert isinstance(layer, FusedConv), "as `fuse` makes it"
+    output.args = ((finest.args[0], *others),)
+    traced.graph.erase_node(finest)
+    traced.graph.eliminate_dead_code()
+    traced.recompile()
+    traced.delete_all_unused_submodules()
+    return layer
 
 
 def fuse(module: nn.Module, dtype: torch.dtype) -> fx.GraphModule:
@@ -239,12 +274,21 @@ def _faster(module: nn.Module, dtype: torch.dtype) -> nn.Module | None:
     if isinstance(module, nn.MultiheadAttention):
         return module  # takes the weights of its layers, not the layers
     if isinstance(module, nn.Sequential) and any(isinstance(part, nn.Conv2d) for part in module):
-        return fuse(module, dtype)
+        fused = fuse(module, dtype)
+        replace_layers(fused, _faster_norm)
+        return fused
     if isinstance(module, nn.Conv2d):
         return FusedConv(module, None, dtype)
     if isinstance(module, DynamicConv):
         return SplitDynamicConv(module, dtype)
     return packed(module, dtype) if isinstance(module, nn.Linear) else None
+
+
+def _faster_norm(module: nn.Module) -> nn.Module | None:
+    """As `replace_layers` asks for it."""
+    if isinstance(module, nn.GroupNorm) and has_onednn(module.weight.device):
+        return SmallGroupNorm(module)
+    return None
 
 
 def _join_upsampling(head: Any, dtype: torch.dtype) -> None:

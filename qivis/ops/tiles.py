@@ -14,9 +14,11 @@ TILE = 4  # results a side
 SIDE = TILE + 2  # pixels a side
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tiling:
     """T tiles of a stack of maps (B, H, W), whose pixels are counted through.
+
+    One is equal only to itself, so that what was made for it can be remembered.
 
     windows: (T, 36) int64, the pixel at each place of a tile; around the maps, a neighbour of it.
     is_outside: (T, 36) bool, where there is a zero around the maps instead.
@@ -37,9 +39,14 @@ class Tiling:
 
     def tiles_of(self, maps: Tensor) -> Tensor:
         """The pixels of maps (B, H, W, C) in the order of `windows`: (T, 36, C)."""
+        tiles = self.repeated_tiles_of(maps)
+        tiles.flatten(0, 1).index_fill_(0, self.outside, 0)
+        return tiles
+
+    def repeated_tiles_of(self, maps: Tensor) -> Tensor:
+        """As `tiles_of`, with neighbours instead of the zeros around the maps."""
         channels = maps.shape[-1]
         tiles = maps.reshape(-1, channels).index_select(0, self.windows.flatten())
-        tiles.index_fill_(0, self.outside, 0)
         return tiles.view(*self.windows.shape, channels)
 
     def only(self, tiles: Tensor) -> "Tiling":

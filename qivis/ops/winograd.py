@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qivis.ops.tiles import SIDE, TILE, put_results, tiling
+from qivis.ops.tiles import SIDE, TILE, Tiling, put_results, tiling
 
 # And infinity. With halves, rounding to bfloat16 does two thirds of the harm that it does with the
 # usual 0, 1, -1, 2, -2; and all numbers of the transforms are exact in bfloat16, too.
@@ -84,8 +84,9 @@ def convolve(
     deep, high = _part(images, rows, columns, _VALUES // tile_values)
     for image, row in product(_starts(images, deep), _starts(rows, high)):
         part = slice(image, image + deep)
-        tiles = tiling(deep, height, width, row, high).tiles_of(maps[part])
-        results = _convolve_tiles(tiles, multiply)
+        where = tiling(deep, height, width, row, high)
+        tiles = where.repeated_tiles_of(maps[part])
+        results = _convolve_tiles(tiles, _evaluate(where, tiles.dtype), multiply)
         if limits != (None, None):
             results.clamp_(*limits)
         put_results(results, target[part], width, row, high)
@@ -107,27 +108,36 @@ def convolve_tiles(
     maps, target = features.permute(1, 2, 0)[None], out.permute(1, 2, 0).flatten(0, 1)
     height, width = maps.shape[1:3]
     chosen = tiling(1, height, width, 0, height // TILE).only(tiles)
-    results = _convolve_tiles(chosen.tiles_of(maps), multiply)
+    evaluate = _repeated(EVALUATE, len(tiles), maps.dtype)
+    results = _convolve_tiles(chosen.tiles_of(maps), evaluate, multiply)
     target.index_copy_(0, chosen.middles.windows.flatten(), results)
 
 
-def _convolve_tiles(tiles: Tensor, multiply: Callable[[Tensor], Tensor]) -> Tensor:
-    """(T * 16, D) of (T, 36, C)."""
-    evaluate, interpolate = _transforms(len(tiles), tiles.dtype)
+def _convolve_tiles(
+    tiles: Tensor, evaluate: Tensor, multiply: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """(T * 16, D) of (T, 36, C), by a transform for each, (T, 36, 36)."""
+    interpolate = _repeated(INTERPOLATE, len(tiles), tiles.dtype)
     return torch.bmm(interpolate, multiply(torch.bmm(evaluate, tiles))).flatten(0, 1)
 
 
-@lru_cache(maxsize=32)
-def _transforms(tiles: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """`EVALUATE` and `INTERPOLATE` for so many tiles.
+@lru_cache(maxsize=64)
+def _evaluate(where: Tiling, dtype: torch.dtype) -> Tensor:
+    """`EVALUATE` for each tile, (T, 36, 36), that takes what is around the maps for zeros.
 
-    They lie in memory as often as that, and are remembered: for bfloat16 PyTorch would make the
+    That spares writing them.
+    """
+    return (EVALUATE * ~where.is_outside[:, None]).to(dtype)
+
+
+@lru_cache(maxsize=32)
+def _repeated(matrix: Tensor, times: int, dtype: torch.dtype) -> Tensor:
+    """(N, M) to (times, N, M).
+
+    It lies in memory as often as that, and is remembered: for bfloat16 PyTorch would make the
     copies in each call.
     """
-    evaluate, interpolate = (
-        matrix.to(dtype).expand(tiles, -1, -1).contiguous() for matrix in (EVALUATE, INTERPOLATE)
-    )
-    return evaluate, interpolate
+    return matrix.to(dtype).expand(times, -1, -1).contiguous()
 
 
 def _part(images: int, rows: int, columns: int, most_tiles: int) -> tuple[int, int]:

@@ -101,6 +101,34 @@ def test_what_is_written_somewhere_is_what_is_returned_else(fused_conv, channels
 
 @ON_CPU
 @torch.inference_mode()
+def test_what_waits_is_what_would_have_been_written(dtype):
+    torch.manual_seed(0)
+    lateral = FusedConv(nn.Conv2d(5, 128, 1), None, dtype)
+    output = FusedConv(nn.Conv2d(128, 128, 3, padding=1), None, dtype)
+    features = torch.randn(1, 5, 32, 48).to(dtype).to(memory_format=torch.channels_last)
+    coarser = torch.randn(1, 128, 16, 24).to(dtype).to(memory_format=torch.channels_last)
+    expected = output(lateral(features, F.interpolate(coarser, scale_factor=2)))
+    found = torch.full_like(expected, torch.nan)
+    assert output.can_wait(features)
+    waiting = output.write_on_demand(lateral.add_on_demand(features, coarser), found)
+    assert found.isnan().all()
+    corners = torch.tensor([[0, 0]]), torch.tensor([[47, 31]])
+    waiting.look_at(torch.tensor([0]), *corners)
+    torch.testing.assert_close(found.float(), expected.float(), **CLOSE[dtype])
+
+
+@ON_CPU
+@pytest.mark.parametrize(
+    ("channels", "size", "waits"),
+    [(128, (8, 12), True), (128, (8, 10), False), (128, (7, 12), False), (64, (8, 12), False)],
+)
+def test_wide_layers_can_wait_for_maps_of_whole_tiles(channels, size, waits):
+    layer = FusedConv(nn.Conv2d(channels, channels, 3, padding=1), None, torch.float32)
+    assert layer.can_wait(torch.randn(1, 5, *size)) == waits
+
+
+@ON_CPU
+@torch.inference_mode()
 @pytest.mark.parametrize(("most_sizes", "kept"), [(1, [8, 5, 8]), (2, [8, 5])])
 def test_weights_are_packed_once_for_each_size_that_is_kept(most_sizes, kept):
     conv = _PackedConv(torch.randn(6, 4, 1, 1), torch.zeros(6), ([0, 0], [1, 1], [1, 1], 1))

@@ -6,11 +6,11 @@ from torch.nn import functional as F
 
 from qivis.config.schema import InputConfig
 from qivis.models.inputs import prepare
-from qivis.models.on_demand import OnDemand
+from qivis.models.on_demand import OnDemand, SumsOnDemand
 from qivis.models.optimize import optimize
 from qivis.ops.roi_align import flatten_pyramid, roi_align_pyramid
 from qivis.ops.winograd import bias_at_points, transform_kernel
-from tests.tiny import TINY, noise, spread_scores, tiny_model
+from tests.tiny import FEATURIZED, TINY, noise, spread_scores, tiny_model
 
 HEIGHT, WIDTH = 32, 48
 ROWS, COLUMNS = HEIGHT // 4, WIDTH // 4
@@ -82,6 +82,66 @@ def test_a_whole_map_is_done_in_large_parts_and_the_rest_in_small_ones():
     assert not layer.written()[0].any()
 
 
+class Sums:
+    """Two maps of 32 x 48 pixels, 16 x 24 above them, and how many pixels were added at once."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        weight = torch.randn(4, 5, 1, 1)
+        features = torch.randn(2, HEIGHT, WIDTH, 5).permute(0, 3, 1, 2)
+        coarser = torch.randn(2, HEIGHT // 2, WIDTH // 2, 4).permute(0, 3, 1, 2)
+        self.expected = F.conv2d(features, weight) + F.interpolate(coarser, scale_factor=2)
+        self.counts = []
+
+        def add(maps, above):
+            self.counts.append(maps[0, 0].numel())
+            return F.conv2d(maps, weight) + above
+
+        self.maps = SumsOnDemand(features, coarser, add)
+        self.maps.result.fill_(torch.nan)
+
+    def known(self):
+        """(2, H, W) which pixels are there; these are checked."""
+        known = ~self.maps.result.isnan()
+        torch.testing.assert_close(self.maps.result[known], self.expected[known])
+        assert torch.equal(known.any(dim=1), known.all(dim=1))
+        return known.all(dim=1)
+
+
+def test_pixels_that_are_asked_for_are_summed_and_no_others():
+    sums = Sums()
+    pixels = torch.tensor([5, 0, 5, 7 * WIDTH + 3])
+    sums.maps.compute(1, pixels)
+    expected = torch.zeros(2, HEIGHT, WIDTH, dtype=torch.bool)
+    expected[1, 0, 0] = expected[1, 0, 5] = expected[1, 7, 3] = True
+    assert torch.equal(sums.known(), expected)
+
+
+def test_no_pixel_is_summed_twice():
+    sums = Sums()
+    sums.maps.compute(0, torch.arange(300))
+    assert sums.counts == [1024]  # in parts of 1024, or of 128 where they are no more than 256
+    sums.maps.compute(0, torch.arange(310))
+    assert sums.counts == [1024, 128]
+    sums.maps.compute(0, torch.arange(310))
+    assert sums.counts == [1024, 128]
+    assert sums.known().sum() == 310
+
+
+def test_a_convolution_asks_for_the_pixels_under_its_tiles():
+    sums = Sums()
+    weight = torch.randn(6, 4, 3, 3)
+    kernel = transform_kernel(weight)
+    out = torch.empty(2, HEIGHT, WIDTH, 6).permute(0, 3, 1, 2)
+    layer = OnDemand(sums.maps, lambda values: torch.einsum("tpc,pcd->tpd", values, kernel), out)
+    layer.look_at(torch.tensor([0]), torch.tensor([[9, 1]]), torch.tensor([[14, 2]]))
+    known = torch.zeros(2, HEIGHT, WIDTH, dtype=torch.bool)
+    known[0, :5, 7:17] = True  # tiles of 4 x 4 pixels, from 8 to 15, and a pixel around them
+    assert torch.equal(sums.known(), known)
+    expected = F.conv2d(sums.expected, weight, padding=1)
+    torch.testing.assert_close(out[0, :, :4, 8:16], expected[0, :, :4, 8:16], rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_frame_s_results_do_not_depend_on_the_others_of_its_batch(precision):
     model = spread_scores(tiny_model(replace(TINY, width=128)))
@@ -112,13 +172,16 @@ def test_roi_align_finds_all_that_it_looks_for():
 
 
 @torch.inference_mode()
-def test_what_no_small_box_looks_at_is_not_computed():
-    model = tiny_model(replace(TINY, width=128))
+@pytest.mark.parametrize("config", [TINY, FEATURIZED], ids=["learned", "featurized"])
+def test_what_no_small_box_looks_at_is_not_computed(config):
+    model = tiny_model(replace(config, width=128))
     optimize(model)
-    pyramid = model.backbone(prepare([noise((64, 96))], InputConfig()).tensor)
+    batch = prepare([noise((64, 96))], InputConfig())
+    pyramid = model.backbone(batch.tensor)
     pyramid[0].fill_(torch.nan)
     boxes = torch.tensor([[4.0, 4.0, 20.0, 20.0], [0.0, 0.0, 200.0, 200.0]])
     roi_align_pyramid(flatten_pyramid(pyramid), boxes, torch.zeros(2, dtype=torch.int64), 7, 2)
     # The first lies in pixels 1 to 5 of stride 4, two tiles by two; the second is of another level.
     assert pyramid[0][0, :, :8, :8].isfinite().all()
     assert pyramid[0].isnan().any(dim=1).sum() == 16 * 24 - 8 * 8
+    assert model.queries(pyramid, batch.sizes).boxes.isfinite().all()  # queries do not look there
