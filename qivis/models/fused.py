@@ -91,11 +91,11 @@ class FusedConv(nn.Module):
         whole = not (height % TILE or width % TILE)
         return self._winograd is not None and whole and self.activation == "none"
 
-    def write_on_demand(self, features: Tensor | SumsOnDemand, out: Tensor) -> OnDemand:
+    def write_on_demand(self, sums: SumsOnDemand, out: Tensor) -> OnDemand:
         """As `write`, but only where and when what is returned is asked to."""
         assert self._winograd is not None, "it can wait"
         self._winograd.conv.most_sizes = len(TILES)
-        return OnDemand(features, self._winograd, out)
+        return OnDemand(sums, self._winograd, out)
 
     def add_on_demand(self, features: Tensor, coarser: Tensor) -> SumsOnDemand:
         """A convolution of one pixel, (B, C, H, W) to (B, D, H, W), and its sum with a coarser map.

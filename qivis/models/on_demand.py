@@ -6,11 +6,14 @@ most pictures most of it is in no small box.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from qivis.ops.tiles import TILE, tiling
+from qivis.ops.tiles import SIDE, TILE, tiling
 from qivis.ops.winograd import convolve_tiles
 
 # Numbers of tiles, and of pixels, that are computed at once: as few as there may be, since weights
@@ -18,11 +21,15 @@ from qivis.ops.winograd import convolve_tiles
 TILES = (16, 80)
 PIXELS = (128, 1024)
 
+Indices = NDArray[np.int64]
+
 
 class SumsOnDemand:
     """Of a convolution of one pixel, and a coarser map on top, the pixels that are asked for.
 
-    result: (B, D, H, W), channels last; undefined where nobody has asked.
+    rows: (B, H * W + 1, D), counted row by row; undefined where nobody has asked. The last one of
+        each map is zero.
+    size: (H, W).
     """
 
     def __init__(
@@ -36,22 +43,25 @@ class SumsOnDemand:
             add: maps (1, C, P, 1) and (1, D, P, 1) to the sums of these and what those convolve to.
         """
         images, _, height, width = features.shape
+        self.size = height, width
+        self.rows = features.new_empty(images, height * width + 1, coarser.shape[1])
+        self.rows[:, -1] = 0
         self._features, self._coarser = _rows(features), _rows(coarser)
-        self._sums = features.new_empty(images, height * width, coarser.shape[1])
         self._above = _above(height, width)
-        self._done = torch.zeros(images, height * width, dtype=torch.bool)
+        self._done = np.zeros((images, height * width + 1), dtype=np.bool_)
+        self._done[:, -1] = True
         self._add = add
-        self.result = self._sums.view(images, height, width, -1).permute(0, 3, 1, 2)
 
-    def compute(self, image: int, pixels: Tensor) -> None:
-        """Have pixels (N,) of a map, counted row by row; some may be there, or named twice."""
+    def compute(self, image: int, pixels: Indices) -> None:
+        """Have pixels (N,) of a map; some may be there, or named twice."""
         done = self._done[image]
-        asked = torch.zeros_like(done)
+        asked = np.zeros_like(done)
         asked[pixels] = True
-        for part in _parts((asked & ~done).nonzero()[:, 0], PIXELS):
-            features = self._features[image].index_select(0, part)
-            above = self._coarser[image].index_select(0, self._above[part])
-            self._sums[image].index_copy_(0, part, _pixels(self._add(_map(features), _map(above))))
+        for part in _parts(np.flatnonzero(asked & ~done), PIXELS):
+            features = self._features[image].index_select(0, torch.from_numpy(part))
+            above = self._coarser[image].index_select(0, torch.from_numpy(self._above[part]))
+            sums = self._add(_map(features), _map(above)).permute(0, 2, 3, 1)
+            self.rows[image].index_copy_(0, torch.from_numpy(part), sums.flatten(0, 2))
         done |= asked
 
 
@@ -59,27 +69,21 @@ class OnDemand:
     """A convolution of maps that is done bit by bit."""
 
     def __init__(
-        self,
-        features: Tensor | SumsOnDemand,
-        multiply: Callable[[Tensor], Tensor],
-        out: Tensor,
+        self, sums: SumsOnDemand, multiply: Callable[[Tensor], Tensor], out: Tensor
     ) -> None:
         """Prepare to convolve; nothing is written yet.
 
         Args:
-            features: (B, C, H, W), channels last; H and W are multiples of `TILE`. What has to be
-                asked for is asked for where it is needed.
+            sums: maps (B, D, H, W), which are asked for where they are needed; H and W are
+                multiples of `TILE`.
             multiply: as of `winograd.convolve`.
-            out: (B, D, H, W), channels last.
+            out: (B, D', H, W), channels last.
         """
-        self._sums = features if isinstance(features, SumsOnDemand) else None
-        self._features = features.result if isinstance(features, SumsOnDemand) else features
-        self._multiply, self._out = multiply, out
-        images, _, height, width = self._features.shape
-        rows, columns = height // TILE, width // TILE
-        self._windows = tiling(1, height, width, 0, rows).windows
-        self._rows, self._columns = torch.arange(rows), torch.arange(columns)
-        self._done = torch.zeros(images, rows * columns, dtype=torch.bool)
+        self._sums, self._multiply = sums, multiply
+        self._out = out.permute(0, 2, 3, 1).view(len(out), -1, out.shape[1])
+        self._places = _places(*sums.size)
+        rows, columns = (side // TILE for side in sums.size)
+        self._done = np.zeros((len(out), rows, columns), dtype=np.bool_)
 
     def look_at(self, images: Tensor, first: Tensor, last: Tensor) -> None:
         """Have results where N regions lie.
@@ -91,50 +95,65 @@ class OnDemand:
             images: (N,) int64, the map of each.
             first, last: (N, 2) int64, x y of the pixels in its corners.
         """
-        first, last = first // TILE, last // TILE
-        across = (self._columns >= first[:, :1]) & (self._columns <= last[:, :1])  # (N, columns)
-        down = (self._rows >= first[:, 1:]) & (self._rows <= last[:, 1:])  # (N, rows)
-        across, down = across.float(), down.float()
-        for image, done in enumerate(self._done):
-            of_image = images == image
-            seen = (down[of_image].T @ across[of_image]).flatten() > 0
-            tiles = (seen & ~done).nonzero()[:, 0]
-            if self._sums is not None and len(tiles):
-                self._sums.compute(image, self._windows[tiles].flatten())
-            for part in _parts(tiles, TILES):
-                convolve_tiles(self._features[image], part, self._multiply, self._out[image])
-            done |= seen
+        seen = np.zeros_like(self._done)
+        starts, ends = first.numpy() // TILE, last.numpy() // TILE + 1
+        for image, start, end in zip(images.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            seen[image, start[1] : end[1], start[0] : end[0]] = True
+        for image, new in enumerate(seen & ~self._done):
+            if new.any():
+                self._convolve(image, np.flatnonzero(new))
+        self._done |= seen
+
+    def _convolve(self, image: int, tiles: Indices) -> None:
+        """Tiles (T,) of a map, counted row by row."""
+        windows, middles = self._places
+        self._sums.compute(image, windows[tiles].ravel())
+        rows, out = self._sums.rows[image], self._out[image]
+        for part in _parts(tiles, TILES):
+            taken = rows.index_select(0, torch.from_numpy(windows[part].ravel()))
+            results = convolve_tiles(taken.view(len(part), SIDE**2, -1), self._multiply)
+            out.index_copy_(0, torch.from_numpy(middles[part].ravel()), results)
 
 
-def _parts(places: Tensor, sizes: tuple[int, int]) -> Iterator[Tensor]:
+def _parts(places: Indices, sizes: tuple[int, int]) -> Iterator[Indices]:
     """Places in parts of one of the sizes; the last one is repeated where some are missing."""
     small, large = sizes
     while len(places):
         size = small if len(places) <= 2 * small else large
         part, places = places[:size], places[size:]
-        yield torch.cat([part, part[-1:].expand(size - len(part))])
+        yield np.pad(part, (0, size - len(part)), mode="edge")
+
+
+class _Places(NamedTuple):
+    """Where the T tiles of a map lie, whose pixels are counted row by row.
+
+    windows: (T, 36); H * W around the map.
+    middles: (T, 16), of their results.
+    """
+
+    windows: Indices
+    middles: Indices
 
 
 @lru_cache(maxsize=32)
-def _above(height: int, width: int) -> Tensor:
-    """(H * W,) int64, for each pixel of a map the one that covers it in the map of half the size.
+def _places(height: int, width: int) -> _Places:
+    tiles = tiling(1, height, width, 0, height // TILE)
+    windows = tiles.windows.masked_fill(tiles.is_outside, height * width)
+    return _Places(windows.numpy(), tiles.middles.windows.numpy())
 
-    Both are counted row by row.
-    """
-    rows, columns = torch.arange(height) // 2, torch.arange(width) // 2
-    return (rows[:, None] * (width // 2) + columns).flatten()
+
+@lru_cache(maxsize=32)
+def _above(height: int, width: int) -> Indices:
+    """(H * W,), for each pixel of a map the one that covers it in the map of half the size."""
+    rows, columns = np.arange(height) // 2, np.arange(width) // 2
+    return (rows[:, None] * (width // 2) + columns).ravel()
 
 
 def _rows(maps: Tensor) -> Tensor:
-    """(B, H * W, C) of (B, C, H, W)."""
+    """(B, H * W, C) of (B, C, H, W), channels last."""
     return maps.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _map(pixels: Tensor) -> Tensor:
     """(1, C, P, 1) of (P, C)."""
     return pixels[None, :, None].permute(0, 3, 1, 2)
-
-
-def _pixels(maps: Tensor) -> Tensor:
-    """(P, C) of (1, C, P, 1)."""
-    return maps.permute(0, 2, 3, 1).flatten(0, 2)

@@ -39,19 +39,10 @@ class Tiling:
 
     def tiles_of(self, maps: Tensor) -> Tensor:
         """The pixels of maps (B, H, W, C) in the order of `windows`: (T, 36, C)."""
-        tiles = self.repeated_tiles_of(maps)
-        tiles.flatten(0, 1).index_fill_(0, self.outside, 0)
-        return tiles
-
-    def repeated_tiles_of(self, maps: Tensor) -> Tensor:
-        """As `tiles_of`, with neighbours instead of the zeros around the maps."""
         channels = maps.shape[-1]
         tiles = maps.reshape(-1, channels).index_select(0, self.windows.flatten())
+        tiles.index_fill_(0, self.outside, 0)
         return tiles.view(*self.windows.shape, channels)
-
-    def only(self, tiles: Tensor) -> "Tiling":
-        """Those that are named by their numbers (T',)."""
-        return Tiling(self.windows[tiles], self.is_outside[tiles])
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ overlap by two pixels. For inference on CPUs; with gradients: `winograd_learning
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qivis.ops.tiles import SIDE, TILE, Tiling, put_results, tiling
+from qivis.ops.tiles import SIDE, TILE, Tiling, result_places, tiling
 
 # And infinity. With halves, rounding to bfloat16 does two thirds of the harm that it does with the
 # usual 0, 1, -1, 2, -2; and all numbers of the transforms are exact in bfloat16, too.
@@ -75,50 +76,70 @@ def convolve(
     images, channels, height, width = features.shape
     if out is None:
         out = features.new_empty(images, height, width, filters).permute(0, 3, 1, 2)
-    if not images:
-        return out
-    maps = features.permute(0, 2, 3, 1).contiguous()
-    target = out.permute(0, 2, 3, 1).view(images, -1, filters)
-    rows, columns = -(-height // TILE), -(-width // TILE)
-    tile_values = SIDE**2 * max(channels, filters)
-    deep, high = _part(images, rows, columns, _VALUES // tile_values)
-    for image, row in product(_starts(images, deep), _starts(rows, high)):
-        part = slice(image, image + deep)
-        where = tiling(deep, height, width, row, high)
-        tiles = where.repeated_tiles_of(maps[part])
-        results = _convolve_tiles(tiles, _evaluate(where, tiles.dtype), multiply)
+    pixels = features.permute(0, 2, 3, 1).reshape(-1, channels)
+    results = out.permute(0, 2, 3, 1).view(-1, filters)
+    for part in _parts(images, height, width, _VALUES // (SIDE**2 * max(channels, filters))):
+        tiles = pixels.index_select(0, part.windows).view(-1, SIDE**2, channels)
+        of_tiles = convolve_tiles(tiles, multiply, _evaluate(part.tiles, tiles.dtype))
         if limits != (None, None):
-            results.clamp_(*limits)
-        put_results(results, target[part], width, row, high)
+            of_tiles.clamp_(*limits)
+        torch.index_select(of_tiles, 0, part.places, out=results[part.results])
     return out
 
 
 def convolve_tiles(
-    features: Tensor, tiles: Tensor, multiply: Callable[[Tensor], Tensor], out: Tensor
-) -> None:
-    """Convolution of parts of one map, as `convolve` has it.
+    tiles: Tensor, multiply: Callable[[Tensor], Tensor], evaluate: Tensor | None = None
+) -> Tensor:
+    """Convolution of tiles, as `convolve` has it.
 
     Args:
-        features: (C, H, W), channels last; H and W are multiples of `TILE`.
-        tiles: (T,) int64, tiles of 4 x 4 results, counted row by row; none twice, except that the
-            last may be repeated.
+        tiles: (T, 36, C), 6 x 6 pixels each.
         multiply: as of `convolve`.
-        out: (D, H, W), channels last, where the results are written.
+        evaluate: (T, 36, 36), the transform of each tile, where they have transforms of their own.
+
+    Returns:
+        (T * 16, D), the 4 x 4 results of each.
     """
-    maps, target = features.permute(1, 2, 0)[None], out.permute(1, 2, 0).flatten(0, 1)
-    height, width = maps.shape[1:3]
-    chosen = tiling(1, height, width, 0, height // TILE).only(tiles)
-    evaluate = _repeated(EVALUATE, len(tiles), maps.dtype)
-    results = _convolve_tiles(chosen.tiles_of(maps), evaluate, multiply)
-    target.index_copy_(0, chosen.middles.windows.flatten(), results)
-
-
-def _convolve_tiles(
-    tiles: Tensor, evaluate: Tensor, multiply: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """(T * 16, D) of (T, 36, C), by a transform for each, (T, 36, 36)."""
+    if evaluate is None:
+        evaluate = _repeated(EVALUATE, len(tiles), tiles.dtype)
     interpolate = _repeated(INTERPOLATE, len(tiles), tiles.dtype)
     return torch.bmm(interpolate, multiply(torch.bmm(evaluate, tiles))).flatten(0, 1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Tiles of a stack of maps that are convolved at once: of some maps, or some rows of one.
+
+    tiles: where they lie in these maps.
+    windows: (T * 36,) int64, where they lie in the stack, whose pixels are counted through.
+    results: which pixels of the stack result.
+    places: (P,) int64, which of the tiles' results each of these is.
+    """
+
+    tiles: Tiling
+    windows: Tensor
+    results: slice
+    places: Tensor
+
+
+@lru_cache(maxsize=64)
+def _parts(images: int, height: int, width: int, most_tiles: int) -> tuple[_Part, ...]:
+    """The parts of maps (B, H, W), all of one size; the last may overlap the one before."""
+    rows, columns = -(-height // TILE), -(-width // TILE)
+    if rows * columns > most_tiles:
+        count = -(-rows // max(1, most_tiles // columns))
+        deep, high = 1, -(-rows // count)
+    else:
+        count = max(1, images * rows * columns // _ENOUGH_TILES)
+        deep, high = -(-images // count), rows
+    parts = []
+    for image, row in product(_starts(images, deep), _starts(rows, high)):
+        tiles = tiling(deep, height, width, row, high)
+        places = result_places(deep, height, width, row, high)
+        first = image * height * width
+        windows, start = first + tiles.windows.flatten(), first + TILE * row * width
+        parts.append(_Part(tiles, windows, slice(start, start + len(places)), places))
+    return tuple(parts)
 
 
 @lru_cache(maxsize=64)
@@ -140,18 +161,9 @@ def _repeated(matrix: Tensor, times: int, dtype: torch.dtype) -> Tensor:
     return matrix.to(dtype).expand(times, -1, -1).contiguous()
 
 
-def _part(images: int, rows: int, columns: int, most_tiles: int) -> tuple[int, int]:
-    """Of how many maps, and how many rows of each, the tiles are done at once."""
-    if rows * columns > most_tiles:
-        parts = -(-rows // max(1, most_tiles // columns))
-        return 1, -(-rows // parts)
-    parts = max(1, images * rows * columns // _ENOUGH_TILES)
-    return -(-images // parts), rows
-
-
 def _starts(count: int, size: int) -> list[int]:
-    """Of parts of one size that cover `count`; the last overlaps the one before where it has to."""
-    return [min(start, count - size) for start in range(0, count, size)]
+    """Of parts of one size that cover `count`; none of nothing."""
+    return [min(start, count - size) for start in range(0, count, size or 1)]
 
 
 def _matrices() -> tuple[Tensor, Tensor, Tensor]:
