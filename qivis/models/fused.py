@@ -25,13 +25,16 @@ from qivis.ops.onednn import (
     multiply,
     pack,
 )
-from qivis.ops.tiles import TILE
+from qivis.ops.tiles import SIDE, TILE
 from qivis.ops.winograd import bias_at_points, convolve, transform_kernel
 
-# Winograd's way to convolve is the faster one from so many channels, and tiles in a map. How many
-# maps there are does not count, or a frame's result would depend on the others of its batch.
+# Winograd's way to convolve is the faster one from so many channels and tiles in a map, and
+# multiplications that are saved for each value on its way to the points and back. How many maps
+# there are does not count, or a frame's result would depend on the others of its batch.
 LEAST_CHANNELS = 96
 LEAST_TILES = 12
+LEAST_SAVED = 4500
+_TAPS, _POINTS = 9, SIDE**2
 
 # Masks whose upsampled features are made, and used up, at once on a CPU: they stay in the caches.
 MAPS_AT_ONCE = 3
@@ -108,6 +111,8 @@ class FusedConv(nn.Module):
     def _by_winograd(self, features: Tensor, out: Tensor | None = None) -> Tensor | None:
         """None, and nothing written, where that is not the faster way."""
         if self._winograd is None or tiles_of_map(features) < LEAST_TILES:
+            return None
+        if saved_by_winograd(features, self.weight) < LEAST_SAVED:
             return None
         limits = ACTIVATIONS[self.activation]
         return convolve(features, len(self.weight), self._winograd, limits, out)
@@ -294,3 +299,13 @@ def tiles_of_map(features: Tensor) -> int:
     """How many of Winograd's tiles make up a map (B, C, H, W)."""
     height, width = features.shape[-2:]
     return -(-height // TILE) * -(-width // TILE)
+
+
+def saved_by_winograd(features: Tensor, weight: Tensor) -> float:
+    """How many multiplications, for each value that goes to the points and back.
+
+    Tiles that stick out of a map, (B, C, H, W), save less. The weight is (D, C, 3, 3).
+    """
+    filters, channels = weight.shape[:2]
+    pixels = features.shape[2] * features.shape[3] / tiles_of_map(features)
+    return (_TAPS * pixels - _POINTS) * filters * channels / (filters + channels)

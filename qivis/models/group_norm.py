@@ -25,7 +25,7 @@ class SmallGroupNorm(nn.GroupNorm):
         if self._is_slow(input):
             normed: Tensor = super().forward(input.contiguous())
             return normed.contiguous(memory_format=torch.channels_last)
-        return super().forward(input)  # type: ignore[no-any-return]
+        return super().forward(input)
 
     @staticmethod
     def _is_slow(maps: Tensor) -> bool:

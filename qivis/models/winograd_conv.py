@@ -7,16 +7,17 @@ Everything else about them is as in the layers whose place they take. Those of i
 import torch
 from torch import Tensor, nn
 
-from qivis.models.fused import suits_winograd, tiles_of_map
+from qivis.models.fused import (
+    LEAST_SAVED,
+    saved_by_winograd,
+    suits_winograd,
+    tiles_of_map,
+)
 from qivis.models.replace import replace_layers
 from qivis.ops.winograd_learning import convolve_and_learn
 from qivis.processor import multiplies_as_fast_as_it_convolves
 
-# Multiplications that are saved for each value on its way to the points and back. In a layer alone
-# it pays from 3,500 on; in a training, where the caches are full of other things, not always.
-LEAST_SAVED = 4500
 LEAST_TILES = 32  # of a batch: as much work as the kernel's own way to the points and back
-_TAPS, _POINTS = 9, 36
 
 
 def learn_by_winograd(model: nn.Module) -> None:
@@ -59,7 +60,5 @@ class WinogradConv2d(nn.Conv2d):
 def _pays(features: Tensor, weight: Tensor) -> bool:
     if torch.is_autocast_enabled(features.device.type):
         return False
-    tiles, (filters, channels) = tiles_of_map(features), weight.shape[:2]
-    pixels = features.shape[2] * features.shape[3] / tiles
-    saved = (_TAPS * pixels - _POINTS) * filters * channels / (filters + channels)
-    return saved >= LEAST_SAVED and tiles * len(features) >= LEAST_TILES
+    enough = tiles_of_map(features) * len(features) >= LEAST_TILES
+    return enough and saved_by_winograd(features, weight) >= LEAST_SAVED
