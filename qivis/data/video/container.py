@@ -1,5 +1,6 @@
 """Into a container of video by PyAV, and what it says of its pictures."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
@@ -15,10 +16,18 @@ from qivis.errors import VideoError
 FALLBACK_FPS = Fraction(25)  # of streams that state no rate, such as raw H.264
 # An AVI has no times to show pictures at. FFmpeg finds them out for some codecs, not for these.
 UNTIMED_IN_AVI = frozenset({"h264", "hevc"})
+# Opening decodes a picture, to find out how it is stored. Who wants packets alone need not wait.
+PACKETS_ONLY = {"skip_frame": "all"}
 
 
-def open_container(path: Path) -> AbstractContextManager[InputContainer]:
+def open_container(
+    path: Path, options: Mapping[str, str] | None = None
+) -> AbstractContextManager[InputContainer]:
     """Open a file for reading.
+
+    Args:
+        path: of the file.
+        options: of FFmpeg, such as `PACKETS_ONLY`.
 
     Raises:
         VideoError: if it cannot be read or has no known format.
@@ -26,7 +35,7 @@ def open_container(path: Path) -> AbstractContextManager[InputContainer]:
     # The absolute name, so that none is taken for an option or a protocol.
     name = str(path.absolute())
     try:
-        return av.open(name, metadata_errors="ignore")
+        return av.open(name, options=dict(options or {}), metadata_errors="ignore")
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: not a video that can be read ({reason_of(error)})") from error
 

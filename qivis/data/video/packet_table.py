@@ -15,7 +15,14 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from qivis.data.video.container import cut_off, has_times, open_container, reason_of, video_stream
+from qivis.data.video.container import (
+    PACKETS_ONLY,
+    cut_off,
+    has_times,
+    open_container,
+    reason_of,
+    video_stream,
+)
 from qivis.data.video.source import DecoderStoppedError, Limits
 from qivis.errors import VideoError
 
@@ -52,7 +59,7 @@ def read_packet_table(path: Path) -> PacketTable:
     """
     ticks, key_ticks = list[int](), list[int]()
     try:
-        with open_container(path) as container:
+        with open_container(path, PACKETS_ONLY) as container:
             stream = video_stream(container, path, Limits())
             _check_container(container, stream)
             for packet in container.demux(stream):
