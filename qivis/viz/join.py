@@ -15,7 +15,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from qivis.data.video.container import PACKETS_ONLY
+from qivis.data.video.container import UNDECODED
 from qivis.errors import DataError
 from qivis.files import atomic_path
 from qivis.viz.writer import Clock
@@ -68,14 +68,12 @@ def _join(
     with ExitStack() as stack:
         partial = stack.enter_context(atomic_path(path))
         target = stack.enter_context(av.open(str(partial), "w", format="mp4", options=options))
-        with av.open(str(parts[0]), options=PACKETS_ONLY) as first:
+        with av.open(str(parts[0]), options=UNDECODED) as first:
             stream = target.add_stream_from_template(first.streams.video[0])
         packets = [_pictures(parts, times, Clock(fps), stream)]
         if clip is not None:
             name = str(clip.absolute())
-            source = stack.enter_context(
-                av.open(name, options=PACKETS_ONLY, metadata_errors="ignore")
-            )
+            source = stack.enter_context(av.open(name, options=UNDECODED, metadata_errors="ignore"))
             if source.streams.audio:
                 packets.append(_sound(source, target, until=times[-1] - times[0] + 1 / fps))
         for timed in heapq.merge(*packets, key=lambda timed: timed.seconds):
@@ -88,7 +86,7 @@ def _pictures(
     """The packets of all parts, at the frames' times: there is one for each frame, in order."""
     ticks = iter([clock.next_tick(seconds) for seconds in times])
     for part in parts:
-        with av.open(str(part), options=PACKETS_ONLY) as container:
+        with av.open(str(part), options=UNDECODED) as container:
             for packet in container.demux(video=0):
                 if not packet.size:
                     continue

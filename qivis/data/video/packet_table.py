@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from qivis.data.video.container import (
-    PACKETS_ONLY,
+    UNDECODED,
     cut_off,
     has_times,
     open_container,
@@ -59,7 +59,7 @@ def read_packet_table(path: Path) -> PacketTable:
     """
     ticks, key_ticks = list[int](), list[int]()
     try:
-        with open_container(path, PACKETS_ONLY) as container:
+        with open_container(path, UNDECODED) as container:
             stream = video_stream(container, path, Limits())
             _check_container(container, stream)
             for packet in container.demux(stream):

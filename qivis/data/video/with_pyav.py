@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from qivis.data.video.container import (
+    UNDECODED,
     claimed_seconds,
     cut_off,
     has_times,
@@ -56,7 +57,7 @@ def probe(path: Path, limits: Limits) -> Probe:
     Raises:
         VideoError: if it is not a video, nothing in it can be decoded, or it is too large.
     """
-    with open_container(path) as container:
+    with open_container(path, UNDECODED) as container:
         stream = video_stream(container, path, limits)
         picture = next(PyavDecoder(container, stream).pictures(), None)
         if picture is None:
