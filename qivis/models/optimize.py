@@ -16,6 +16,7 @@ from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.fused import FusedConv, SplitDynamicConv, UpsampledLogits, packed
 from qivis.models.group_norm import SmallGroupNorm
 from qivis.models.learned_queries import LearnedQueries
+from qivis.models.max_pool import PooledRelu, suits_pooled_relu
 from qivis.models.queryinst import QueryInst
 from qivis.models.replace import replace_layers
 from qivis.ops.onednn import has_onednn
@@ -180,6 +181,7 @@ def fuse(module: nn.Module, dtype: torch.dtype) -> fx.GraphModule:
     for node in list(traced.graph.nodes):
         if isinstance(_layer(node, traced), nn.Conv2d):
             _fuse_convolution(traced, node, dtype)
+    _pool_faster(traced)
     _overwrite_what_is_used_up(traced)
     traced.graph.lint()
     traced.recompile()
@@ -226,6 +228,19 @@ def _fuse_convolution(traced: fx.GraphModule, node: fx.Node, dtype: torch.dtype)
         traced.graph.erase_node(last)
         last = before
     traced.graph.erase_node(node)
+
+
+def _pool_faster(traced: fx.GraphModule) -> None:
+    """Let pooling that follows a ReLU on a CPU know it."""
+    for node in traced.graph.nodes:
+        pool = _layer(node, traced)
+        if not isinstance(pool, nn.MaxPool2d) or not suits_pooled_relu(pool):
+            continue
+        conv = _layer(node.args[0], traced)
+        if not isinstance(conv, FusedConv) or conv.activation != "relu":
+            continue
+        if has_onednn(conv.weight.device):
+            traced.set_submodule(str(node.target), PooledRelu())
 
 
 def _overwrite_what_is_used_up(traced: fx.GraphModule) -> None:
