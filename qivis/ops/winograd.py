@@ -148,7 +148,7 @@ def _evaluate(where: Tiling, dtype: torch.dtype) -> Tensor:
 
     That spares writing them.
     """
-    return (EVALUATE * ~where.is_outside[:, None]).to(dtype)
+    return EVALUATE.to(dtype) * ~where.is_outside[:, None]
 
 
 @lru_cache(maxsize=32)
