@@ -15,8 +15,8 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from qivis.data.video.container import UNDECODED
 from qivis.errors import DataError
+from qivis.ffmpeg import UNDECODED
 from qivis.files import atomic_path
 from qivis.viz.writer import Clock
 

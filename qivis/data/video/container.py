@@ -16,9 +16,6 @@ from qivis.errors import VideoError
 FALLBACK_FPS = Fraction(25)  # of streams that state no rate, such as raw H.264
 # An AVI has no times to show pictures at. FFmpeg finds them out for some codecs, not for these.
 UNTIMED_IN_AVI = frozenset({"h264", "hevc"})
-# Opening decodes a picture, to find out how it is stored. Who wants packets alone, or decodes one
-# anyway, need not wait for it.
-UNDECODED = {"skip_frame": "all"}
 
 
 def open_container(
@@ -28,7 +25,7 @@ def open_container(
 
     Args:
         path: of the file.
-        options: of FFmpeg, such as `UNDECODED`.
+        options: of FFmpeg, such as `qivis.ffmpeg.UNDECODED`.
 
     Raises:
         VideoError: if it cannot be read or has no known format.

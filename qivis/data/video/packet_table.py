@@ -15,16 +15,10 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from qivis.data.video.container import (
-    UNDECODED,
-    cut_off,
-    has_times,
-    open_container,
-    reason_of,
-    video_stream,
-)
+from qivis.data.video.container import cut_off, has_times, open_container, reason_of, video_stream
 from qivis.data.video.source import DecoderStoppedError, Limits
 from qivis.errors import VideoError
+from qivis.ffmpeg import UNDECODED
 
 # decord can begin in the middle of what is made for broadcast (MPEG-TS and -PS), unnoticed.
 CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm", "avi"})

@@ -16,7 +16,6 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from qivis.data.video.container import (
-    UNDECODED,
     claimed_seconds,
     cut_off,
     has_times,
@@ -29,6 +28,7 @@ from qivis.data.video.numbering import Numbering
 from qivis.data.video.source import DecoderStoppedError, Limits, VideoInfo
 from qivis.data.video.upright import turn_of, upright_image
 from qivis.errors import VideoError
+from qivis.ffmpeg import UNDECODED
 from qivis.structures import Frame
 
 THREADS = 4  # more cost memory and bring little
