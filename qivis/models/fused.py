@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from qivis.models.dynamic_conv import DynamicConv
 from qivis.models.efficientnet_lite import SameConv2d
 from qivis.models.mask_head import ClassLogits
-from qivis.models.on_demand import PIXELS, TILES, OnDemand, SumsOnDemand
+from qivis.models.on_demand import OnDemand, SumsOnDemand
 from qivis.ops.onednn import (
     ACTIVATIONS,
     Geometry,
@@ -97,7 +97,6 @@ class FusedConv(nn.Module):
     def write_on_demand(self, sums: SumsOnDemand, out: Tensor) -> OnDemand:
         """As `write`, but only where and when what is returned is asked to."""
         assert self._winograd is not None, "it can wait"
-        self._winograd.conv.most_sizes = len(TILES)
         return OnDemand(sums, self._winograd, out)
 
     def add_on_demand(self, features: Tensor, coarser: Tensor) -> SumsOnDemand:
@@ -105,7 +104,6 @@ class FusedConv(nn.Module):
 
         `coarser`, (B, D, H / 2, W / 2), is added to four pixels each, as by `F.interpolate`.
         """
-        self.expect_sizes(len(PIXELS))
         return SumsOnDemand(features, coarser, self)
 
     def _by_winograd(self, features: Tensor, out: Tensor | None = None) -> Tensor | None:

@@ -17,6 +17,7 @@ from qivis.models.fused import FusedConv, SplitDynamicConv, UpsampledLogits, pac
 from qivis.models.group_norm import SmallGroupNorm
 from qivis.models.learned_queries import LearnedQueries
 from qivis.models.max_pool import PooledRelu, suits_pooled_relu
+from qivis.models.on_demand import PIXELS, TILES
 from qivis.models.queryinst import QueryInst
 from qivis.models.replace import replace_layers
 from qivis.ops.onednn import has_onednn
@@ -109,6 +110,8 @@ class FusedFeatures(nn.Module):
         self.graph = fuse(nn.Sequential(backbone, fpn), dtype).to(dtype)
         self.output = nn.ModuleList(_cut_off_output(self.graph))
         self.lateral = _cut_off_finest_sum(self.graph)
+        self.lateral.expect_sizes(len(PIXELS))
+        cast("FusedConv", self.output[0]).expect_sizes(len(TILES))
         self._dtype = dtype
 
     def forward(self, images: Tensor) -> LaidOutPyramid:

@@ -11,6 +11,7 @@ from qivis.models.backbone import BACKBONES
 from qivis.models.deformable import DeformableConv, deform
 from qivis.models.fpn import Fpn
 from qivis.models.fused import FusedConv, PackedLinear
+from qivis.models.group_norm import SmallGroupNorm
 from qivis.models.inputs import prepare
 from qivis.models.max_pool import PooledRelu
 from qivis.models.optimize import Remembered, fuse, optimize
@@ -152,6 +153,26 @@ def test_the_sums_of_backbone_and_pyramid_happen_within_convolutions():
     called = [node.target for node in graph.nodes if node.op == "call_function"]
     assert called.count(nn.functional.interpolate) == 3
     assert not {operator.add, operator.iadd} & set(called)
+
+
+@torch.inference_mode()
+def test_pooling_of_what_may_be_negative_stays_what_it_is():
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.MaxPool2d(3, stride=2, padding=1)).eval()
+    fused = fuse(layers, torch.bfloat16).to(torch.bfloat16)
+    assert PooledRelu not in {type(layer) for layer in fused.modules()}
+    features = torch.randn(1, 3, 8, 8)
+    expected = layers(features)
+    assert expected.min() < 0
+    torch.testing.assert_close(fused(features.bfloat16()).float(), expected, rtol=0.02, atol=0.02)
+
+
+def test_group_norms_between_convolutions_are_those_for_small_maps():
+    _, optimized = twins(FEATURIZED)
+    norms = [type(layer) for layer in optimized.modules() if isinstance(layer, nn.GroupNorm)]
+    optimize(optimized, torch.bfloat16)
+    found = [type(layer) for layer in optimized.modules() if isinstance(layer, nn.GroupNorm)]
+    assert norms
+    assert found == [SmallGroupNorm] * len(norms)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
