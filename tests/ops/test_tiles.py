@@ -56,3 +56,26 @@ def test_each_pixel_has_its_place_among_the_results():
 def test_middles_are_zero_beyond_the_map():
     (middle,) = tiling(1, 2, 3, 0, 1).middles.tiles_of(maps(1, 2, 3)).view(1, 4, 4)
     assert middle.tolist() == [[1, 2, 3, 0], [4, 5, 6, 0], [0] * 4, [0] * 4]
+
+
+@pytest.mark.parametrize("size", [(4, 4), (8, 12), (5, 7), (14, 14), (1, 1)])
+@pytest.mark.parametrize("images", [1, 3])
+def test_sums_of_tiles_are_what_folding_them_gives(size, images):
+    height, width = size
+    rows, columns = -(-height // 4), -(-width // 4)
+    tiles = torch.randn(images, rows * columns, 36, 2, generator=torch.Generator().manual_seed(0))
+    folded = F.fold(
+        tiles.permute(0, 3, 2, 1).reshape(images, 2 * 36, -1),
+        (4 * rows + 2, 4 * columns + 2),
+        kernel_size=6,
+        stride=4,
+    )
+    expected = folded[:, :, 1 : height + 1, 1 : width + 1].permute(0, 2, 3, 1)
+    found = tiling(images, height, width, 0, rows).sums_of(tiles.flatten(0, 1))
+    torch.testing.assert_close(found.view_as(expected), expected)
+
+
+def test_pixels_in_no_tile_sum_up_to_nothing():
+    # The second row of tiles begins at pixel 3, one above its results.
+    sums = tiling(1, 8, 4, 1, 1).sums_of(torch.ones(1, 36, 1)).view(8, 4)
+    assert sums.tolist() == [[0.0] * 4] * 3 + [[1.0] * 4] * 5
