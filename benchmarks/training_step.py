@@ -5,8 +5,8 @@
 The published R-50 (batch 2, pictures of 480 x 640) and nano (batch 8, 288 x 288) on noise with six
 rectangles in every picture: forward, backward, clipping, AdamW. The reference pools level by level
 with torchvision's RoIAlign, has the plain layers and PyTorch's default AdamW, as the published
-code, and leaves the C library's settings alone; both cut mask targets out of full-size masks. The
-losses have to be the same. Two more columns, without a bar: the reference in a process that keeps
+code, cuts mask targets out of whole masks, and leaves the C library's settings alone. The losses
+have to be the same. Two more columns, without a bar: the reference in a process that keeps
 freed memory as our trainer's does, and ours in bfloat16 (`optim.precision`), whose losses may
 differ. Reference and ours have a process each, as they would in a training; the columns share one.
 """
@@ -38,9 +38,12 @@ from qivis.memory import keep_freed_memory
 from qivis.models import box_stage, queryinst
 from qivis.models.build import build_model
 from qivis.models.linear import OneDnnLinear
+from qivis.models.on_demand_learning import PyramidOnDemand
 from qivis.models.optimize_training import FoldedResidual, FrozenStage, optimize_training
 from qivis.models.training import ImageTraining
 from qivis.models.winograd_conv import WinogradConv2d
+from qivis.ops import mask_targets
+from qivis.ops.mask_targets import crop_whole
 from qivis.structures import Batch, Targets
 
 BAR = 1.5
@@ -152,9 +155,10 @@ def references_way() -> Iterator[None]:
         convolve = nn.Conv2d._conv_forward
         stack.enter_context(patch.object(WinogradConv2d, "_conv_forward", convolve))
         stack.enter_context(patch.object(OneDnnLinear, "forward", nn.Linear.forward))
-        for faster in (FrozenStage, FoldedResidual):
+        for faster in (FrozenStage, FoldedResidual, PyramidOnDemand):
             stack.enter_context(patch.object(faster, "__call__", lambda s, x: s.plain(x)))
         stack.enter_context(patch.object(queryinst, "flatten_pyramid", lambda pyramid: pyramid))
+        stack.enter_context(patch.object(mask_targets, "_crop_by_products", crop_whole))
         for module in (queryinst, box_stage):
             stack.enter_context(patch.object(module, "roi_align_pyramid", pooled))
         yield

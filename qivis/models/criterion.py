@@ -11,7 +11,7 @@ from qivis.models.distributed_mean import mean_over_ranks
 from qivis.models.outputs import Match, StageOutput
 from qivis.ops.boxes import clip_boxes, covered_share
 from qivis.ops.losses import FOCAL_ALPHA, FOCAL_GAMMA, dice_loss, one_hot
-from qivis.ops.masks import crop_masks
+from qivis.ops.mask_targets import crop_masks
 from qivis.structures import Targets
 
 SHIELDED_SHARE = 0.5  # a query this far inside an ignored region is not counted wrong

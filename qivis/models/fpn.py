@@ -20,8 +20,13 @@ class Fpn(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Maps (B, C, H, W), finest first, to as many (B, width, H, W)."""
+        levels = self.sums(features)
+        return tuple(output(level) for output, level in zip(self.output, levels, strict=True))
+
+    def sums(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """What is convolved at last: lateral convolutions, with all coarser ones on top."""
         levels = [lateral(level) for lateral, level in zip(self.lateral, features, strict=True)]
         for finer in range(len(levels) - 2, -1, -1):
             above = F.interpolate(levels[finer + 1], size=features[finer].shape[-2:])
             levels[finer] = levels[finer] + above
-        return tuple(output(level) for output, level in zip(self.output, levels, strict=True))
+        return levels

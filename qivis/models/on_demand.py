@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qivis.ops.tiles import SIDE, TILE, tiling
+from qivis.ops.tiles import SIDE, TILE, SeenTiles, tiling
 from qivis.ops.winograd import convolve_tiles
 
 # Numbers of tiles, and of pixels, that are computed at once: as few as there may be, since weights
@@ -83,7 +83,7 @@ class OnDemand:
         self._out = out.permute(0, 2, 3, 1).view(len(out), -1, out.shape[1])
         self._places = _places(*sums.size)
         rows, columns = (side // TILE for side in sums.size)
-        self._done = np.zeros((len(out), rows, columns), dtype=np.bool_)
+        self._seen = SeenTiles(len(out), rows, columns)
 
     def look_at(self, images: Tensor, first: Tensor, last: Tensor) -> None:
         """Have results where N regions lie.
@@ -92,17 +92,11 @@ class OnDemand:
         other map.
 
         Args:
-            images: (N,) int64, the map of each.
-            first, last: (N, 2) int64, x y of the pixels in its corners.
+            images, first, last: as of `SeenTiles.look_at`.
         """
-        seen = np.zeros_like(self._done)
-        starts, ends = first.numpy() // TILE, last.numpy() // TILE + 1
-        for image, start, end in zip(images.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            seen[image, start[1] : end[1], start[0] : end[0]] = True
-        for image, new in enumerate(seen & ~self._done):
-            if new.any():
-                self._convolve(image, np.flatnonzero(new))
-        self._done |= seen
+        for image, tiles in enumerate(self._seen.look_at(images, first, last)):
+            if len(tiles):
+                self._convolve(image, tiles)
 
     def _convolve(self, image: int, tiles: Indices) -> None:
         """Tiles (T,) of a map, counted row by row."""

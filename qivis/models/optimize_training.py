@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from qivis.models.backbone import Lite0, ResNet
 from qivis.models.efficientnet_lite import InvertedResidual
+from qivis.models.fpn import Fpn
 from qivis.models.linear import learn_linear_by_onednn
+from qivis.models.on_demand_learning import PyramidOnDemand
 from qivis.models.optimize import fuse
 from qivis.models.queryinst import QueryInst
 from qivis.models.winograd_conv import learn_by_winograd
@@ -28,6 +30,8 @@ def optimize_training(model: QueryInst) -> None:
     fast = has_onednn(torch.device("cpu"))
     if fast:
         learn_linear_by_onednn(model)
+    if isinstance(model.fpn, Fpn):
+        object.__setattr__(model.fpn, "forward", PyramidOnDemand(model.fpn))
     backbone = model.backbone
     if isinstance(backbone, ResNet | Lite0):
         object.__setattr__(backbone, "first_stage", FrozenStage(backbone))

@@ -51,13 +51,14 @@ class WinogradConv2d(nn.Conv2d):
         self.train(conv.training)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if torch.is_grad_enabled() and weight.requires_grad and _pays(input, weight):
+        if torch.is_grad_enabled() and weight.requires_grad and pays(input, weight):
             return convolve_and_learn(input, weight, bias)
         convolved: Tensor = super()._conv_forward(input, weight, bias)
         return convolved
 
 
-def _pays(features: Tensor, weight: Tensor) -> bool:
+def pays(features: Tensor, weight: Tensor) -> bool:
+    """Whether a 3 x 3 convolution of (B, C, H, W) learns faster in Winograd's way."""
     if torch.is_autocast_enabled(features.device.type):
         return False
     enough = tiles_of_map(features) * len(features) >= LEAST_TILES

@@ -1,10 +1,9 @@
-"""Masks between the network's small grid and the picture."""
+"""Masks from the network's small grid to the picture; the way back: `mask_targets`."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import roi_align
 
 from qivis.ops.crops import Crop
 
@@ -73,23 +72,6 @@ def paste_whole(probabilities: Tensor, boxes: Tensor, size: tuple[int, int]) -> 
         part = slice(start, start + together)
         torch.ge(down[part] @ grids[part] @ across[part].mT, 0.5, out=pasted[part])
     return pasted
-
-
-def crop_masks(masks: Tensor, boxes: Tensor, objects: Tensor, side: int) -> Tensor:
-    """Annotated masks on the grids of predicted boxes: the targets of the mask branch.
-
-    Args:
-        masks: (N, H, W) bool, the objects of one image.
-        boxes: (P, 4), x1 y1 x2 y2 in pixels, within the image.
-        objects: (P,) int64, the row of `masks` that each box is to cut out.
-        side: M of the grid.
-
-    Returns:
-        (P, M, M) float32, 0 or 1.
-    """
-    rois = torch.cat([objects[:, None].to(boxes.dtype), boxes], dim=1)
-    crops: Tensor = roi_align(masks[:, None].to(boxes.dtype), rois, side, aligned=True)
-    return (crops[:, 0] >= 0.5).to(boxes.dtype)
 
 
 def _interpolation(

@@ -7,8 +7,10 @@ views with strides.
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 TILE = 4  # results a side
@@ -50,6 +52,10 @@ class Tiling:
         starts = torch.searchsorted(pixels, torch.arange(self.pixels + 1)).int()
         return order[: starts[-1]].int(), starts[:-1]
 
+    def chosen(self, tiles: Tensor) -> "Tiling":
+        """Some of the tiles alone, (T',) int64."""
+        return Tiling(self.windows[tiles], self.is_outside[tiles], self.pixels)
+
     def tiles_of(self, maps: Tensor) -> Tensor:
         """The pixels of maps (B, H, W, C) in the order of `windows`: (T, 36, C)."""
         channels = maps.shape[-1]
@@ -63,6 +69,31 @@ class Tiling:
         The transpose of `tiles_of`. As a weighted sum of rows it is done in one pass.
         """
         return F.embedding_bag(self._places[0], tiles.flatten(0, 1), self._places[1], mode="sum")
+
+
+class SeenTiles:
+    """Which tiles of maps somebody has looked at, of B maps of rows x columns tiles."""
+
+    def __init__(self, maps: int, rows: int, columns: int) -> None:
+        self._seen = np.zeros((maps, rows, columns), dtype=np.bool_)
+
+    def look_at(self, images: Tensor, first: Tensor, last: Tensor) -> list[NDArray[np.int64]]:
+        """Look at N regions.
+
+        Args:
+            images: (N,) int64, the map of each.
+            first, last: (N, 2) int64, x y of the pixels in its corners.
+
+        Returns:
+            For each map the tiles that are new, counted row by row.
+        """
+        looked = np.zeros_like(self._seen)
+        starts, ends = first.numpy() // TILE, last.numpy() // TILE + 1
+        for image, start, end in zip(images.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            looked[image, start[1] : end[1], start[0] : end[0]] = True
+        new = [np.flatnonzero(of_map) for of_map in looked & ~self._seen]
+        self._seen |= looked
+        return new
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ _POINTS = len(EVALUATE)
 
 # Tiles that go through all steps together: enough for matrix products to be fast, and few enough
 # for what is between the steps to stay in the caches.
-_TILES_AT_ONCE = 330
+TILES_AT_ONCE = 330
 
 
 def convolve_and_learn(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -40,21 +40,17 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(B, D, H, W) from (B, C, H, W), (D, C, 3, 3) and (D,)."""
+        bias = None if bias is None else bias.detach()
         images, channels, height, width = features.shape
         rows, columns = -(-height // TILE), -(-width // TILE)
         maps = features.detach().permute(0, 2, 3, 1).contiguous()
-        kernel = _kernel_at_points(weight.detach())
-        evaluate, interpolate = EVALUATE.to(maps), INTERPOLATE.to(maps)
+        kernel = kernel_at_points(weight.detach())
         values = maps.new_empty(images, rows, columns, _POINTS, channels)
         pixels = maps.new_empty(images, height * width, len(weight))
         for part, lines in _parts(images, rows, columns):
             at_points = values[part, lines].flatten(0, 2)
             tiles = _tiling(maps[part], lines).tiles_of(maps[part])
-            _transformed(evaluate, tiles, out=at_points)
-            products = torch.bmm(at_points.transpose(0, 1), kernel)  # (36, tiles, D)
-            if bias is not None:
-                products[BIAS_POINT] += bias.detach()
-            results = _transformed(interpolate, products.transpose(0, 1)).flatten(0, 1)
+            results = convolve_tiles(tiles, kernel, bias, at_points)
             put_results(results, pixels[part], width, lines.start, lines.stop - lines.start)
         ctx.save_for_backward(values, kernel)
         return pixels.view(images, height, width, len(weight)).permute(0, 3, 1, 2)
@@ -67,34 +63,75 @@ class _Convolution(torch.autograd.Function):
         of_features, of_weight, of_bias = ctx.needs_input_grad
         images, rows, columns, _, channels = values.shape
         height, width = gradient.shape[2:]
-        evaluate, interpolate = EVALUATE.to(values).T, INTERPOLATE.to(values).T
         gradients = gradient.permute(0, 2, 3, 1).contiguous()
         at_points = values.new_zeros(_POINTS, gradient.shape[1], channels)
         learned = torch.empty_like(values) if of_features else None
         for part, lines in _parts(images, rows, columns):
             pixels = _tiling(gradients[part], lines).middles.tiles_of(gradients[part])
-            products = _transformed(interpolate, pixels).transpose(0, 1)
-            if of_weight:
-                tiles = values[part, lines].flatten(0, 2).transpose(0, 1)
-                at_points.baddbmm_(products.transpose(1, 2), tiles)
-            if learned is not None:
-                tiles = torch.bmm(products, kernel.transpose(1, 2)).transpose(0, 1)
-                _transformed(evaluate, tiles, out=learned[part, lines].flatten(0, 2))
+            learn_from_tiles(
+                pixels,
+                values[part, lines].flatten(0, 2),
+                kernel,
+                at_points if of_weight else None,
+                learned[part, lines].flatten(0, 2) if learned is not None else None,
+            )
         of_maps = None
         if learned is not None:
             sums = tiling(images, height, width, 0, rows).sums_of(learned.flatten(0, 2))
             of_maps = sums.view(images, height, width, channels).permute(0, 3, 1, 2)
         return (
             of_maps,
-            _kernel_from_points(at_points) if of_weight else None,
+            kernel_from_points(at_points) if of_weight else None,
             gradient.sum((0, 2, 3)) if of_bias else None,
         )
 
 
+def convolve_tiles(tiles: Tensor, kernel: Tensor, bias: Tensor | None, values: Tensor) -> Tensor:
+    """Convolution of tiles.
+
+    Args:
+        tiles: (T, 36, C).
+        kernel: (36, C, D), of `kernel_at_points`.
+        bias: (D,).
+        values: (T, 36, C), where those of the tiles at the points are written.
+
+    Returns:
+        (T * 16, D), the 4 x 4 results of each.
+    """
+    _transformed(EVALUATE.to(tiles), tiles, out=values)
+    products = torch.bmm(values.transpose(0, 1), kernel)  # (36, T, D)
+    if bias is not None:
+        products[BIAS_POINT] += bias
+    return _transformed(INTERPOLATE.to(tiles), products.transpose(0, 1)).flatten(0, 1)
+
+
+def learn_from_tiles(
+    pixels: Tensor,
+    values: Tensor,
+    kernel: Tensor,
+    of_kernel: Tensor | None,
+    of_tiles: Tensor | None,
+) -> None:
+    """The gradients of `convolve_tiles`, but for the bias.
+
+    Args:
+        pixels: (T, 16, D), of the results.
+        values, kernel: as of `convolve_tiles`.
+        of_kernel: (36, D, C), to which that of the kernel is added, unless it is not wanted.
+        of_tiles: (T, 36, C), where that of the tiles is written, unless it is not wanted.
+    """
+    products = _transformed(INTERPOLATE.to(pixels).T, pixels).transpose(0, 1)
+    if of_kernel is not None:
+        of_kernel.baddbmm_(products.transpose(1, 2), values.transpose(0, 1))
+    if of_tiles is not None:
+        tiles = torch.bmm(products, kernel.transpose(1, 2)).transpose(0, 1)
+        _transformed(EVALUATE.to(tiles).T, tiles, out=of_tiles)
+
+
 def _parts(images: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
     """What is done at once: maps, and rows of tiles; several maps or some rows of one."""
-    maps = max(1, _TILES_AT_ONCE // (rows * columns))
-    lines = rows if rows * columns <= _TILES_AT_ONCE else max(1, _TILES_AT_ONCE // columns)
+    maps = max(1, TILES_AT_ONCE // (rows * columns))
+    lines = rows if rows * columns <= TILES_AT_ONCE else max(1, TILES_AT_ONCE // columns)
     for image in range(0, images, maps):
         for row in range(0, rows, lines):
             yield slice(image, min(image + maps, images)), slice(row, min(row + lines, rows))
@@ -111,13 +148,13 @@ def _transformed(matrix: Tensor, tiles: Tensor, out: Tensor | None = None) -> Te
     return torch.bmm(matrix.expand(len(tiles), -1, -1), tiles, out=out)
 
 
-def _kernel_at_points(weight: Tensor) -> Tensor:
+def kernel_at_points(weight: Tensor) -> Tensor:
     """(36, C, D) of (D, C, 3, 3)."""
     taps = weight.permute(0, 2, 3, 1).flatten(1, 2)  # (D, 9, C); no copy with channels last
     return _transformed(KERNEL_AT_POINTS.to(weight), taps).permute(1, 2, 0)
 
 
-def _kernel_from_points(gradient: Tensor) -> Tensor:
+def kernel_from_points(gradient: Tensor) -> Tensor:
     """(D, C, 3, 3) of (36, D, C): the gradient of the weights from that at the points."""
     taps = _transformed(KERNEL_AT_POINTS.to(gradient).T, gradient.transpose(0, 1))
     return taps.view(len(taps), 3, 3, -1).permute(0, 3, 1, 2)

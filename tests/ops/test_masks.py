@@ -1,4 +1,4 @@
-"""Pasting against a full-frame `grid_sample`, cropping against masks drawn by hand."""
+"""Pasting against a full-frame `grid_sample`."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qivis.ops import masks as ops_masks
-from qivis.ops.masks import crop_masks, paste_crops, paste_masks, paste_whole
+from qivis.ops.masks import paste_crops, paste_masks, paste_whole
 
 Paste = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
 
@@ -107,31 +107,3 @@ def test_on_a_gpu_masks_stay_there() -> None:
     assert found.is_cuda
     expected = by_grid_sample(probabilities.cpu(), boxes, (40, 50))
     assert_equal_but_on_the_threshold(found.cpu(), expected)
-
-
-def test_crops_show_the_object_of_each_box() -> None:
-    masks = torch.zeros(2, 8, 8, dtype=torch.bool)
-    masks[0, 2:4, 2:4] = True
-    masks[1, :, :4] = True
-    boxes = torch.tensor([[2.0, 2.0, 4.0, 4.0], [0.0, 0.0, 8.0, 8.0], [0.0, 0.0, 8.0, 8.0]])
-    crops = crop_masks(masks, boxes, torch.tensor([0, 1, 0]), side=4)
-    left_half = torch.tensor([1.0, 1.0, 0.0, 0.0]).expand(4, 4)
-    middle = torch.zeros(4, 4)
-    middle[1, 1] = 1
-    assert crops.dtype == torch.float32
-    assert torch.equal(crops, torch.stack([torch.ones(4, 4), left_half, middle]))
-
-
-def test_cropping_undoes_pasting() -> None:
-    drawn = torch.zeros(1, 8, 8)
-    drawn[0, 2:6, 1:5] = 1
-    boxes = torch.tensor([[16.0, 8.0, 48.0, 40.0]])
-    pasted = paste_masks(drawn, boxes, (64, 64))
-    assert torch.equal(crop_masks(pasted, boxes, torch.tensor([0]), side=8), drawn)
-
-
-def test_without_matches_or_objects_there_are_no_crops() -> None:
-    nothing = torch.zeros(0, dtype=torch.int64)
-    for count in (0, 3):
-        masks = torch.zeros(count, 5, 7, dtype=torch.bool)
-        assert crop_masks(masks, torch.zeros(0, 4), nothing, side=28).shape == (0, 28, 28)

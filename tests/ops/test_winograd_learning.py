@@ -42,7 +42,7 @@ def test_result_and_gradients_are_those_of_the_convolution(size, images):
 def test_it_does_not_matter_in_how_many_parts_it_is_done(monkeypatch, tiles):
     layer = make(3, 4, 5, (13, 18))  # 4 x 5 tiles a map
     expected = learned(one_by_one, *layer)
-    monkeypatch.setattr(winograd_learning, "_TILES_AT_ONCE", tiles)
+    monkeypatch.setattr(winograd_learning, "TILES_AT_ONCE", tiles)
     for found, wanted in zip(learned(convolve_and_learn, *layer), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-11)
 
