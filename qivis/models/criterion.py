@@ -96,16 +96,14 @@ def mask_loss(
         learners, targets: B entries; which query learns which object's mask.
         weight: of the loss.
     """
-    annotated = torch.cat(
+    annotated = crop_masks(
+        [target.masks for target in targets],
         [
-            crop_masks(
-                target.masks,
-                clip_boxes(rows[found.queries].detach().float(), target.size),
-                found.objects,
-                drawn.shape[-1],
-            )
+            clip_boxes(rows[found.queries], target.size)
             for rows, found, target in zip(boxes, learners, targets, strict=True)
-        ]
+        ],
+        [found.objects for found in learners],
+        drawn.shape[-1],
     )
     count = mean_over_ranks(annotated.new_tensor(float(len(annotated)))).clamp(min=1)
     return weight * dice_loss(drawn.float().sigmoid(), annotated).sum() / count

@@ -5,8 +5,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qivis.ops.mask_targets import crop_masks, crop_whole
+from qivis.ops import mask_targets
 from qivis.ops.masks import paste_masks
+
+
+def crop_masks(masks: Tensor, boxes: Tensor, objects: Tensor, side: int) -> Tensor:
+    """Of one image."""
+    return mask_targets.crop_masks([masks], [boxes], [objects], side)
+
+
+def crop_whole(masks: Tensor, boxes: Tensor, objects: Tensor, side: int) -> Tensor:
+    """Of one image, by RoIAlign."""
+    return mask_targets.crop_whole([masks], [boxes], [objects], side)
 
 
 def test_crops_show_the_object_of_each_box() -> None:
@@ -72,6 +82,17 @@ def test_many_boxes_are_cropped_as_each_alone() -> None:
     for index in range(len(boxes)):
         one = slice(index, index + 1)
         assert torch.equal(crop_masks(masks, boxes[one], objects[one], 14), together[one])
+
+
+def test_images_of_different_sizes_are_cropped_as_each_alone() -> None:
+    masks = [blobs(2, (40, 50)), blobs(1, (60, 55)), blobs(0, (8, 8))]
+    boxes = torch.tensor(list(BOXES.values()))
+    parts = [boxes, boxes[:3], boxes[:0]]
+    objects = [torch.arange(len(boxes)) % 2, torch.zeros(3, dtype=torch.int64)]
+    objects.append(objects[0][:0])
+    together = mask_targets.crop_masks(masks, parts, objects, 14)
+    alone = [crop_masks(*image, 14) for image in zip(masks, parts, objects, strict=True)]
+    assert torch.equal(together, torch.cat(alone))
 
 
 def test_crops_are_as_exact_where_all_else_is_done_in_half_precision() -> None:
