@@ -1,6 +1,6 @@
 """The finest level of a pyramid in trainings on CPUs, computed where boxes look at it.
 
-Forward and backward, its convolution takes a tenth of a step. RoIAlign takes only small boxes from
+Forward and backward, its convolution takes about a tenth of a step. RoIAlign takes only small boxes from
 there: what no small box looks at needs no result, and has no gradient. `on_demand` is the same
 for inference, with the lateral convolution and in two precisions.
 """
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from qivis.models.fpn import Fpn
-from qivis.models.winograd_conv import WinogradConv2d, pays
+from qivis.models.winograd_conv import WinogradConv2d, learns_by_winograd
 from qivis.ops.roi_align import LaidOutPyramid
 from qivis.ops.tiles import SIDE, TILE, SeenTiles, Tiling, tiling
 from qivis.ops.winograd_learning import (
@@ -44,7 +44,7 @@ class PyramidOnDemand:
         outputs = [
             output(level) for output, level in zip(self._fpn.output[1:], coarser, strict=True)
         ]
-        if not finest.requires_grad or not pays(finest, conv.weight):
+        if not finest.requires_grad or not learns_by_winograd(finest, conv.weight):
             return (conv(finest), *outputs)
         return laid_out_on_demand(finest, conv, outputs)
 
@@ -99,7 +99,8 @@ class ConvolutionOnDemand:
         """
         seen = enumerate(self._seen.look_at(images, first, last))
         new = np.concatenate([image * self._tiles_of_map + tiles for image, tiles in seen])
-        for tiles in torch.from_numpy(new).split(TILES_AT_ONCE):
+        for start in range(0, len(new), TILES_AT_ONCE):
+            tiles = torch.from_numpy(new[start : start + TILES_AT_ONCE])
             where = self._everywhere.chosen(tiles)
             values = self._maps.new_empty(*where.windows.shape, self._maps.shape[-1])
             results = convolve_tiles(where.tiles_of(self._maps), self._kernel, self._bias, values)
@@ -156,22 +157,20 @@ class _LaidOut(torch.autograd.Function):
             place.copy_(level.detach())
         pyramid.look_at = finest.look_at
         ctx.finest, ctx.shapes = finest, [level.permute(0, 2, 3, 1).shape for level in pyramid]
-        ctx.set_materialize_grads(False)
         # Without `data` PyTorch would take what is written later for a change of what it has seen.
         return pyramid.rows.data
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Takes (R, D)."""
-        if gradient is None:
-            return (None,) * len(ctx.needs_input_grad)
         parts = gradient.split([math.prod(shape[:3]) for shape in ctx.shapes])
         finest, *coarser = (
             part.view(shape).permute(0, 3, 1, 2)
             for part, shape in zip(parts, ctx.shapes, strict=True)
         )
-        return None, *ctx.finest.gradients(finest), *coarser
+        layer, ctx.finest = ctx.finest, None  # so that its memory does not wait for the graph's end
+        return None, *layer.gradients(finest), *coarser
 
 
 def _pixels(maps: Tensor) -> Tensor:

@@ -51,14 +51,16 @@ class WinogradConv2d(nn.Conv2d):
         self.train(conv.training)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if torch.is_grad_enabled() and weight.requires_grad and pays(input, weight):
+        if learns_by_winograd(input, weight):
             return convolve_and_learn(input, weight, bias)
         convolved: Tensor = super()._conv_forward(input, weight, bias)
         return convolved
 
 
-def pays(features: Tensor, weight: Tensor) -> bool:
-    """Whether a 3 x 3 convolution of (B, C, H, W) learns faster in Winograd's way."""
+def learns_by_winograd(features: Tensor, weight: Tensor) -> bool:
+    """Whether a 3 x 3 convolution of (B, C, H, W) learns, and faster in Winograd's way."""
+    if not (torch.is_grad_enabled() and weight.requires_grad):
+        return False
     if torch.is_autocast_enabled(features.device.type):
         return False
     enough = tiles_of_map(features) * len(features) >= LEAST_TILES
