@@ -1,7 +1,7 @@
 """The finest level of a pyramid in trainings on CPUs, computed where boxes look at it.
 
-Forward and backward, its convolution takes about a tenth of a step. RoIAlign takes only small boxes from
-there: what no small box looks at needs no result, and has no gradient. `on_demand` is the same
+Forward and backward, its convolution takes about a tenth of a step. RoIAlign takes only small boxes
+from there: what no small box looks at needs no result, and has no gradient. `on_demand` is the same
 for inference, with the lateral convolution and in two precisions.
 """
 
