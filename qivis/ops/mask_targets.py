@@ -61,7 +61,7 @@ def _crop_by_products(
     widths_heights = np.array([mask.shape[::-1] for mask in chosen], dtype=np.int64).reshape(-1, 2)
     low, high = corners.transpose(1, 0, 2).reshape(2, -1)  # left and top, box after box
     firsts, weights = _means(low, high, widths_heights.ravel(), side)
-    crops = torch.empty(len(chosen), side, side)
+    crops = torch.empty(len(chosen), side, side, dtype=torch.float32)
     for crop, mask, (left, top), (columns, rows) in zip(
         crops,
         chosen,
@@ -69,7 +69,7 @@ def _crop_by_products(
         zip(weights[::2], weights[1::2], strict=True),
         strict=True,
     ):
-        seen = mask[top : top + len(rows), left : left + len(columns)].float()
+        seen = mask[top : top + len(rows), left : left + len(columns)].to(columns.dtype)
         torch.mm(rows.T @ seen, columns, out=crop)
     return crops
 
