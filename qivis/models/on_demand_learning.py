@@ -87,7 +87,7 @@ class ConvolutionOnDemand:
         self._out = out.permute(0, 2, 3, 1).view(-1, out.shape[1])
         self._nothing = torch.empty(0, dtype=torch.int64)
         self._tiles_of_map = rows * columns
-        self._everywhere = tiling(images, height, width, 0, rows)
+        self._of_map = tiling(1, height, width, 0, rows)
         self._seen = SeenTiles(images, rows, columns)
         self._parts: list[_Part] = []
 
@@ -101,7 +101,7 @@ class ConvolutionOnDemand:
         new = np.concatenate([image * self._tiles_of_map + tiles for image, tiles in seen])
         for start in range(0, len(new), TILES_AT_ONCE):
             tiles = torch.from_numpy(new[start : start + TILES_AT_ONCE])
-            where = self._everywhere.chosen(tiles)
+            where = self._of_map.repeated(len(self._maps), tiles)
             values = self._maps.new_empty(*where.windows.shape, self._maps.shape[-1])
             results = convolve_tiles(where.tiles_of(self._maps), self._kernel, self._bias, values)
             self._out.index_copy_(0, where.middles.windows.flatten(), results)
@@ -121,7 +121,7 @@ class ConvolutionOnDemand:
         for part, learned in zip(self._parts, of_parts, strict=True):
             of_results = part.where.middles.tiles_of(pixels)
             learn_from_tiles(of_results, part.values, kernel, of_kernel, learned)
-        sums = self._everywhere.chosen(tiles).sums_of(of_tiles)
+        sums = self._of_map.repeated(len(self._maps), tiles).sums_of(of_tiles)
         of_maps = sums.view(self._maps.shape).permute(0, 3, 1, 2)
         return of_maps, kernel_from_points(of_kernel), gradient.sum((0, 2, 3))
 

@@ -48,13 +48,16 @@ class Tiling:
 
         Of 32 bits: there are not many, and a sum of rows reads twice as many as of 64.
         """
-        pixels, order = self.windows.masked_fill(self.is_outside, self.pixels).flatten().sort()
+        windows = self.windows.masked_fill(self.is_outside, self.pixels)
+        pixels, order = windows.flatten().sort(stable=True)
         starts = torch.searchsorted(pixels, torch.arange(self.pixels + 1)).int()
         return order[: starts[-1]].int(), starts[:-1]
 
-    def chosen(self, tiles: Tensor) -> "Tiling":
-        """Some of the tiles alone, (T',) int64."""
-        return Tiling(self.windows[tiles], self.is_outside[tiles], self.pixels)
+    def repeated(self, maps: int, tiles: Tensor) -> "Tiling":
+        """Of so many stacks like this, one after the other, the tiles (T',) int64."""
+        stack, tile = tiles // len(self.windows), tiles % len(self.windows)
+        windows = self.windows[tile] + self.pixels * stack[:, None]
+        return Tiling(windows, self.is_outside[tile], self.pixels * maps)
 
     def tiles_of(self, maps: Tensor) -> Tensor:
         """The pixels of maps (B, H, W, C) in the order of `windows`: (T, 36, C)."""
@@ -63,12 +66,24 @@ class Tiling:
         tiles.index_fill_(0, self.outside, 0)
         return tiles.view(*self.windows.shape, channels)
 
-    def sums_of(self, tiles: Tensor) -> Tensor:
-        """For each pixel the sum of what tiles (T, 36, C) have there: (B * H * W, C).
+    def sums_of(self, tiles: Tensor, stacks: int = 1) -> Tensor:
+        """For each pixel the sum of what tiles have there; the transpose of `tiles_of`.
 
-        The transpose of `tiles_of`. As a weighted sum of rows it is done in one pass.
+        As sums of rows they are made in one pass.
+
+        Args:
+            tiles: (S * T, 36, C), of so many stacks S like this, one after the other.
+
+        Returns:
+            (S * B * H * W, C).
         """
-        return F.embedding_bag(self._places[0], tiles.flatten(0, 1), self._places[1], mode="sum")
+        places, starts = self._places
+        stack = torch.arange(stacks, dtype=torch.int32)[:, None]
+        all_places = places + self.windows.numel() * stack
+        all_starts = starts + len(places) * stack
+        return F.embedding_bag(
+            all_places.flatten(), tiles.flatten(0, 1), all_starts.flatten(), mode="sum"
+        )
 
 
 class SeenTiles:
@@ -96,7 +111,7 @@ class SeenTiles:
         return new
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def tiling(maps: int, height: int, width: int, first: int, count: int) -> Tiling:
     """Rows of tiles, of each map one after the other.
 

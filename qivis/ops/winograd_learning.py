@@ -4,7 +4,7 @@ Forward, and backward for maps and kernel alike, products of matrices sum the ch
 points; values at the points are kept in between. For CPUs, float32 and float64.
 """
 
-from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -47,10 +47,9 @@ class _Convolution(torch.autograd.Function):
         kernel = kernel_at_points(weight.detach())
         values = maps.new_empty(images, rows, columns, _POINTS, channels)
         pixels = maps.new_empty(images, height * width, len(weight))
-        for part, lines in _parts(images, rows, columns):
-            at_points = values[part, lines].flatten(0, 2)
+        for part, lines in product(_maps(images, rows * columns), _strips(rows, columns)):
             tiles = _tiling(maps[part], lines).tiles_of(maps[part])
-            results = convolve_tiles(tiles, kernel, bias, at_points)
+            results = convolve_tiles(tiles, kernel, bias, _tiles(values[part, lines]))
             put_results(results, pixels[part], width, lines.start, lines.stop - lines.start)
         ctx.save_for_backward(values, kernel)
         return pixels.view(images, height, width, len(weight)).permute(0, 3, 1, 2)
@@ -65,22 +64,21 @@ class _Convolution(torch.autograd.Function):
         height, width = gradient.shape[2:]
         gradients = gradient.permute(0, 2, 3, 1).contiguous()
         at_points = values.new_zeros(_POINTS, gradient.shape[1], channels)
-        learned = torch.empty_like(values) if of_features else None
-        for part, lines in _parts(images, rows, columns):
-            pixels = _tiling(gradients[part], lines).middles.tiles_of(gradients[part])
+        of_tiles = torch.empty_like(values) if of_features else None
+        for part, lines in product(_maps(images, rows * columns), _strips(rows, columns)):
             learn_from_tiles(
-                pixels,
-                values[part, lines].flatten(0, 2),
+                _tiling(gradients[part], lines).middles.tiles_of(gradients[part]),
+                _tiles(values[part, lines]),
                 kernel,
                 at_points if of_weight else None,
-                learned[part, lines].flatten(0, 2) if learned is not None else None,
+                None if of_tiles is None else _tiles(of_tiles[part, lines]),
             )
-        of_maps = None
-        if learned is not None:
-            sums = tiling(images, height, width, 0, rows).sums_of(learned.flatten(0, 2))
-            of_maps = sums.view(images, height, width, channels).permute(0, 3, 1, 2)
+        sums = None
+        if of_tiles is not None:
+            sums = tiling(1, height, width, 0, rows).sums_of(_tiles(of_tiles), images)
+            sums = sums.view(images, height, width, channels).permute(0, 3, 1, 2)
         return (
-            of_maps,
+            sums,
             kernel_from_points(at_points) if of_weight else None,
             gradient.sum((0, 2, 3)) if of_bias else None,
         )
@@ -128,19 +126,27 @@ def learn_from_tiles(
         _transformed(EVALUATE.to(tiles).T, tiles, out=of_tiles)
 
 
-def _parts(images: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
-    """What is done at once: maps, and rows of tiles; several maps or some rows of one."""
-    maps = max(1, TILES_AT_ONCE // (rows * columns))
-    lines = rows if rows * columns <= TILES_AT_ONCE else max(1, TILES_AT_ONCE // columns)
-    for image in range(0, images, maps):
-        for row in range(0, rows, lines):
-            yield slice(image, min(image + maps, images)), slice(row, min(row + lines, rows))
+def _maps(images: int, tiles: int) -> list[slice]:
+    """Which of B maps, of so many tiles each, are done together."""
+    count = max(1, TILES_AT_ONCE // tiles)
+    return [slice(start, min(start + count, images)) for start in range(0, images, count)]
+
+
+def _strips(rows: int, columns: int) -> list[slice]:
+    """Which rows of tiles of a map are done together."""
+    count = rows if rows * columns <= TILES_AT_ONCE else max(1, TILES_AT_ONCE // columns)
+    return [slice(start, min(start + count, rows)) for start in range(0, rows, count)]
 
 
 def _tiling(maps: Tensor, lines: slice) -> Tiling:
     """Rows of tiles of maps (B, H, W, C)."""
     images, height, width, _ = maps.shape
     return tiling(images, height, width, lines.start, lines.stop - lines.start)
+
+
+def _tiles(maps: Tensor) -> Tensor:
+    """(B, rows, columns, 36, C) to (T, 36, C), the same memory."""
+    return maps.view(-1, *maps.shape[3:])
 
 
 def _transformed(matrix: Tensor, tiles: Tensor, out: Tensor | None = None) -> Tensor:

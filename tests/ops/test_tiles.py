@@ -71,11 +71,22 @@ def test_sums_of_tiles_are_what_folding_them_gives(size, images):
         stride=4,
     )
     expected = folded[:, :, 1 : height + 1, 1 : width + 1].permute(0, 2, 3, 1)
-    found = tiling(images, height, width, 0, rows).sums_of(tiles.flatten(0, 1))
-    torch.testing.assert_close(found.view_as(expected), expected)
+    together = tiling(images, height, width, 0, rows).sums_of(tiles.flatten(0, 1))
+    torch.testing.assert_close(together.view_as(expected), expected)
+    map_by_map = tiling(1, height, width, 0, rows).sums_of(tiles.flatten(0, 1), images)
+    assert torch.equal(map_by_map, together)
 
 
 def test_pixels_in_no_tile_sum_up_to_nothing():
     # The second row of tiles begins at pixel 3, one above its results.
     sums = tiling(1, 8, 4, 1, 1).sums_of(torch.ones(1, 36, 1)).view(8, 4)
     assert sums.tolist() == [[0.0] * 4] * 3 + [[1.0] * 4] * 5
+
+
+def test_tiles_of_several_stacks_are_those_of_one_moved_on():
+    pixels = maps(6, 5, 7)  # three stacks of two maps
+    tiles = torch.tensor([0, 3, 8, 11, 23])
+    found = tiling(2, 5, 7, 0, 2).repeated(3, tiles)
+    expected = tiling(6, 5, 7, 0, 2).tiles_of(pixels)[tiles]
+    assert torch.equal(found.tiles_of(pixels), expected)
+    assert found.sums_of(expected).shape == (6 * 5 * 7, 1)
