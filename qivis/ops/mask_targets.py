@@ -29,7 +29,7 @@ def crop_masks(
     # Boxes of a model that has diverged are no indices; its loss is what reports the trouble.
     finite = [of_image.detach().float().nan_to_num() for of_image in boxes]
     device = finite[0].device.type
-    by_device = crop_whole if device == "cuda" else _crop_by_products
+    by_device = _crop_by_products if device == "cpu" else crop_whole
     with torch.autocast(device, enabled=False):
         return (by_device(masks, finite, objects, side) >= 0.5).float()
 
