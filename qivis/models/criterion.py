@@ -100,7 +100,7 @@ def mask_loss(
         [target.masks for target in targets],
         [
             clip_boxes(rows[found.queries], target.size)
-            for rows, found, target in zip(boxes, learners, targets, strict=True)
+            for rows, found, target in zip(boxes.detach(), learners, targets, strict=True)
         ],
         [found.objects for found in learners],
         drawn.shape[-1],

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from qivis.models.fpn import Fpn
 from qivis.models.winograd_conv import WinogradConv2d, learns_by_winograd
 from qivis.ops.roi_align import LaidOutPyramid
-from qivis.ops.tiles import SIDE, TILE, SeenTiles, Tiling, tiling
+from qivis.ops.tiles import TILE, SeenTiles, Tiling, tiling
 from qivis.ops.winograd_learning import (
     TILES_AT_ONCE,
     convolve_tiles,
@@ -44,7 +44,7 @@ class PyramidOnDemand:
         outputs = [
             output(level) for output, level in zip(self._fpn.output[1:], coarser, strict=True)
         ]
-        if not finest.requires_grad or not learns_by_winograd(finest, conv.weight):
+        if not learns_by_winograd(finest, conv.weight):
             return (conv(finest), *outputs)
         return laid_out_on_demand(finest, conv, outputs)
 
@@ -85,8 +85,6 @@ class ConvolutionOnDemand:
         self._maps = _pixels(features)
         self._kernel, self._bias = kernel_at_points(weight), bias
         self._out = out.permute(0, 2, 3, 1).view(-1, out.shape[1])
-        self._nothing = torch.empty(0, dtype=torch.int64)
-        self._tiles_of_map = rows * columns
         self._of_map = tiling(1, height, width, 0, rows)
         self._seen = SeenTiles(images, rows, columns)
         self._parts: list[_Part] = []
@@ -98,7 +96,8 @@ class ConvolutionOnDemand:
             images, first, last: as of `SeenTiles.look_at`.
         """
         seen = enumerate(self._seen.look_at(images, first, last))
-        new = np.concatenate([image * self._tiles_of_map + tiles for image, tiles in seen])
+        tiles_of_map = len(self._of_map.windows)
+        new = np.concatenate([image * tiles_of_map + tiles for image, tiles in seen])
         for start in range(0, len(new), TILES_AT_ONCE):
             tiles = torch.from_numpy(new[start : start + TILES_AT_ONCE])
             where = self._of_map.repeated(len(self._maps), tiles)
@@ -114,9 +113,11 @@ class ConvolutionOnDemand:
             gradient: (B, D, H, W), of the results; zero where nobody has looked.
         """
         pixels, kernel = _pixels(gradient), self._kernel
-        of_kernel = kernel.new_zeros(kernel.shape).transpose(1, 2).contiguous()
-        tiles = torch.cat([self._nothing, *(part.tiles for part in self._parts)])
-        of_tiles = kernel.new_empty(len(tiles), SIDE**2, kernel.shape[1])
+        points, channels, filters = kernel.shape
+        of_kernel = kernel.new_zeros(points, filters, channels)
+        nothing = torch.empty(0, dtype=torch.int64)
+        tiles = torch.cat([nothing, *(part.tiles for part in self._parts)])
+        of_tiles = kernel.new_empty(len(tiles), points, channels)
         of_parts = of_tiles.split([len(part.tiles) for part in self._parts])
         for part, learned in zip(self._parts, of_parts, strict=True):
             of_results = part.where.middles.tiles_of(pixels)

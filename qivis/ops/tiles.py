@@ -46,7 +46,7 @@ class Tiling:
     def _places(self) -> tuple[Tensor, Tensor]:
         """Which of the T * 36 places lie on each pixel, pixel after pixel; and where each begins.
 
-        Of 32 bits: there are not many, and a sum of rows reads twice as many as of 64.
+        In 32 bits, which take half the memory.
         """
         windows = self.windows.masked_fill(self.is_outside, self.pixels)
         pixels, order = windows.flatten().sort(stable=True)

@@ -4,6 +4,7 @@ Forward, and backward for maps and kernel alike, products of matrices sum the ch
 points; values at the points are kept in between. For CPUs, float32 and float64.
 """
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -47,7 +48,7 @@ class _Convolution(torch.autograd.Function):
         kernel = kernel_at_points(weight.detach())
         values = maps.new_empty(images, rows, columns, _POINTS, channels)
         pixels = maps.new_empty(images, height * width, len(weight))
-        for part, lines in product(_maps(images, rows * columns), _strips(rows, columns)):
+        for part, lines in _parts(images, rows, columns):
             tiles = _tiling(maps[part], lines).tiles_of(maps[part])
             results = convolve_tiles(tiles, kernel, bias, _tiles(values[part, lines]))
             put_results(results, pixels[part], width, lines.start, lines.stop - lines.start)
@@ -65,7 +66,7 @@ class _Convolution(torch.autograd.Function):
         gradients = gradient.permute(0, 2, 3, 1).contiguous()
         at_points = values.new_zeros(_POINTS, gradient.shape[1], channels)
         of_tiles = torch.empty_like(values) if of_features else None
-        for part, lines in product(_maps(images, rows * columns), _strips(rows, columns)):
+        for part, lines in _parts(images, rows, columns):
             learn_from_tiles(
                 _tiling(gradients[part], lines).middles.tiles_of(gradients[part]),
                 _tiles(values[part, lines]),
@@ -126,16 +127,15 @@ def learn_from_tiles(
         _transformed(EVALUATE.to(tiles).T, tiles, out=of_tiles)
 
 
-def _maps(images: int, tiles: int) -> list[slice]:
-    """Which of B maps, of so many tiles each, are done together."""
-    count = max(1, TILES_AT_ONCE // tiles)
-    return [slice(start, min(start + count, images)) for start in range(0, images, count)]
+def _parts(images: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
+    """What is done at once: maps, and rows of tiles; several maps or some rows of one."""
+    return product(_together(images, rows * columns), _together(rows, columns))
 
 
-def _strips(rows: int, columns: int) -> list[slice]:
-    """Which rows of tiles of a map are done together."""
-    count = rows if rows * columns <= TILES_AT_ONCE else max(1, TILES_AT_ONCE // columns)
-    return [slice(start, min(start + count, rows)) for start in range(0, rows, count)]
+def _together(count: int, tiles: int) -> list[slice]:
+    """Which maps, or rows of one, are done at once; so many there are, with so many tiles each."""
+    size = max(1, TILES_AT_ONCE // tiles)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _tiling(maps: Tensor, lines: slice) -> Tiling:
