@@ -15,7 +15,7 @@ from qivis.config import InputConfig, ModelConfig
 from qivis.models.build import build_model
 from qivis.models.inputs import prepare
 from qivis.models.matcher import match
-from qivis.models.outputs import Match, Prediction
+from qivis.models.outputs import Chosen, Prediction
 from qivis.models.postprocess import select_detections
 from qivis.models.queryinst import QueryInst
 from qivis.models.training import ImageTraining
@@ -140,10 +140,10 @@ def test_every_stage_refines_as_published(prediction: Prediction, stage: int) ->
 
 
 def test_masks_are_drawn_as_published(model: QueryInst, prediction: Prediction) -> None:
-    first_six = Match(torch.arange(6), torch.arange(6))
+    first_six = Chosen.of([torch.arange(6)] * 2)
     with torch.no_grad():
         four = [
-            model.mask_logits(prediction, 5, [first_six, first_six], torch.full((12,), label))
+            model.mask_logits(prediction, 5, first_six, torch.full((12,), label))
             for label in range(4)
         ]
     close(torch.stack(four, dim=1).unflatten(0, (2, 6)), "mask_logits", 1e-3)
@@ -200,7 +200,8 @@ def test_a_batch_equals_its_images_run_singly(model: QueryInst, batch: Batch) ->
         together = model(images)
         both = select_detections(model, together, SIZES, score_threshold=0.0, max_detections=20)
         for index, size in enumerate(SIZES):
-            alone = model(ImageBatch(images.tensor[index : index + 1], (size,)))
+            row = slice(index, index + 1)
+            alone = model(ImageBatch(images.tensor[row], (size,), images.grids[row]))
             (single,) = select_detections(
                 model, alone, [size], score_threshold=0.0, max_detections=20
             )

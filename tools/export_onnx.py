@@ -1,4 +1,4 @@
-"""Turn weights into one ONNX graph: a picture in, the best K objects with their masks out.
+"""Turn weights into one ONNX graph: pictures in, the best K objects of each with masks out.
 
 `qivis-infer clip.mp4 --weights OUT.onnx` runs it; the file needs no other beside it.
 """

@@ -62,7 +62,10 @@ class OnnxPredictor:
 
     @torch.inference_mode()
     def __call__(self, images: Sequence[Tensor]) -> list[Detections]:
-        """Find the objects of pictures; the graph sees one at a time.
+        """Find the objects of pictures.
+
+        The graph sees one at a time, so that what is found in a picture does not depend on the
+        others, to the last bit.
 
         Args:
             images: B of (3, H, W) uint8 RGB, of any sizes.
@@ -100,15 +103,15 @@ class OnnxPredictor:
         return max(1, int(size[0] * shrink)), max(1, int(size[1] * shrink))
 
     def _run(self, image: Tensor) -> dict[str, Tensor]:
-        """What the graph says of a picture that is no larger than its own; see `OnePicture`."""
-        canvas = torch.zeros(3, *self.size, dtype=torch.uint8)
-        canvas[:, : image.shape[1], : image.shape[2]] = image
-        size = torch.tensor(image.shape[1:])
+        """What the graph says of a picture that is no larger than its own; see `Pictures`."""
+        canvas = torch.zeros(1, 3, *self.size, dtype=torch.uint8)
+        canvas[0, :, : image.shape[1], : image.shape[2]] = image
+        sizes = torch.tensor([image.shape[1:]])
         names = [output.name for output in self.session.get_outputs()]
         arrays = self.session.run(
-            names, dict(zip(INPUTS, (canvas.numpy(), size.numpy()), strict=True))
+            names, dict(zip(INPUTS, (canvas.numpy(), sizes.numpy()), strict=True))
         )
-        return {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
+        return {name: torch.from_numpy(array[0]) for name, array in zip(names, arrays, strict=True)}
 
 
 AnyPredictor = Predictor | OnnxPredictor
@@ -182,13 +185,13 @@ def _picture_size(session: InferenceSession) -> tuple[int, int]:
     """(H, W) of the graph's first input, once all inputs and outputs are what they should be."""
     inputs: list[Any] = session.get_inputs()
     outputs = tuple(output.name for output in session.get_outputs())
-    image = inputs[0].shape
+    _, *picture = inputs[0].shape
     fits = (
         tuple(value.name for value in inputs) == INPUTS
         and outputs in (OUTPUTS, OUTPUTS[:-1])
         and inputs[0].type == "tensor(uint8)"
-        and len(image) == 3
-        and all(isinstance(side, int) for side in image)
+        and len(picture) == 3
+        and all(isinstance(side, int) for side in picture)
     )
     if not fits:
         raise WeightsError(
@@ -196,4 +199,4 @@ def _picture_size(session: InferenceSession) -> tuple[int, int]:
             f"{tuple(value.name for value in inputs)} to {outputs}; export it again with "
             "tools/export_onnx.py"
         )
-    return image[1], image[2]
+    return picture[1], picture[2]

@@ -17,6 +17,7 @@ from qivis.models.optimize import optimize as optimize_model
 from qivis.models.postprocess import select_detections
 from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
+from qivis.ops.upload import upload
 from qivis.structures import Categories, Detections
 
 LEAST_SCORE = 0.05  # what the tracker may still want to see (IDOL, CTVIS: 0.01 to 0.1)
@@ -74,7 +75,7 @@ class Predictor:
         return self._find(images)
 
     def _find(self, images: Sequence[Tensor]) -> list[Detections]:
-        uploaded = [self._upload(image) for image in images]
+        uploaded = [upload(image, self.device) for image in images]
         batch = prepare(resize_for_test(uploaded, self.input), self.input)
         return select_detections(
             self.model,
@@ -84,12 +85,6 @@ class Predictor:
             max_detections=self.max_detections,
             learned_embeddings=self._learned_embeddings,
         )
-
-    def _upload(self, image: Tensor) -> Tensor:
-        """The picture on the device; a GPU takes it from pinned memory while other work goes on."""
-        if self.device.type == "cuda" and image.device.type == "cpu":
-            image = image.pin_memory()
-        return image.to(self.device, non_blocking=True)
 
 
 def load_predictor(

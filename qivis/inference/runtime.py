@@ -10,7 +10,7 @@ from qivis.errors import ConfigError
 from qivis.inference.onnx_predictor import AnyPredictor, load_onnx_predictor
 from qivis.inference.predictor import load_predictor
 from qivis.inference.summary import software_versions
-from qivis.models.onnx_export import default_size, export_onnx
+from qivis.models.onnx_export import FORMAT, default_size, export_onnx
 from qivis.models.source import checksum_of, open_weights
 from qivis.models.zoo import cache_folder
 
@@ -57,7 +57,7 @@ def exported(weights: str, short_side: int | None) -> Path:
     height, width = default_size(
         header.input if short_side is None else with_short_side(header.input, short_side)
     )
-    version = software_versions()["qivis"]
+    version = f"{software_versions()['qivis']}-{FORMAT}"
     name = f"{Path(weights).stem}-{checksum_of(weights)[:16]}-{height}x{width}-{version}.onnx"
     graph = cache_folder() / "onnx" / name
     if not graph.exists():

@@ -56,7 +56,7 @@ class BoxStage(nn.Module):
             boxes: (B, Q, 4), x1 y1 x2 y2 in input pixels.
             queries: (B, Q, D).
         """
-        images = torch.arange(len(boxes), device=boxes.device).repeat_interleave(boxes.shape[1])
+        images = torch.arange(boxes.shape[0], device=boxes.device).repeat_interleave(boxes.shape[1])
         roi_features = roi_align_pyramid(
             pyramid, boxes.flatten(0, 1), images, self._grid, self._sampling_ratio
         )

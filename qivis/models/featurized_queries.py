@@ -13,6 +13,7 @@ from torchvision.ops import nms
 
 from qivis.models.box_stage import PRIOR_LOGIT
 from qivis.models.outputs import DenseProposals, InitialQueries
+from qivis.ops.boxes import apart
 from qivis.ops.roi_align import STRIDES
 
 FIRST_LEVEL = 1  # stride 8: stride 4 would cost four times as much for the smallest objects
@@ -38,14 +39,13 @@ class FeaturizedQueries(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.constant_(layer.bias, start)
 
-    def forward(
-        self, pyramid: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
-    ) -> InitialQueries:
+    def forward(self, pyramid: Sequence[Tensor], grids: Tensor) -> InitialQueries:
         """The start for a batch.
 
         Args:
             pyramid: (B, D, H / s, W / s) for the strides 4, 8, 16, 32.
-            sizes: B of (h, w); locations in the padding are not chosen.
+            grids: (B, 2), width and height of each image; locations in the padding behind them are
+                not chosen.
         """
         levels = [
             self._level(level, stride)
@@ -58,8 +58,8 @@ class FeaturizedQueries(nn.Module):
             centres=torch.cat([level.centres for level in proposals]),
             strides=torch.cat([level.strides for level in proposals]),
         )
-        chosen = choose_locations(dense, sizes, self._num_queries)
-        rows = torch.arange(len(sizes), device=chosen.device)[:, None]
+        chosen = choose_locations(dense, grids, self._num_queries)
+        rows = torch.arange(grids.shape[0], device=chosen.device)[:, None]
         # Chosen from each tower, and put together then, which few locations are.
         features = [torch.cat(tower, dim=1)[rows, chosen] for tower in towers]  # (B, Q, D) each
         return InitialQueries(
@@ -90,34 +90,30 @@ class FeaturizedQueries(nn.Module):
 
 
 @torch.no_grad()
-def choose_locations(
-    dense: DenseProposals, sizes: Sequence[tuple[int, int]], num_queries: int
-) -> Tensor:
+def choose_locations(dense: DenseProposals, grids: Tensor, num_queries: int) -> Tensor:
     """The best locations of each image after class-agnostic NMS.
 
     Where fewer than Q survive, the best suppressed ones fill up, so that every image has Q.
 
     Args:
         dense: L locations.
-        sizes: B of (h, w).
+        grids: (B, 2), width and height of each image.
         num_queries: Q, at most L.
 
     Returns:
         (B, Q) int64, indices of locations.
     """
     scores = dense.logits.sigmoid().amax(dim=-1)
-    # A tensor of sizes, which an exported graph has for an input, does as well.
-    grids = torch.as_tensor(sizes, dtype=scores.dtype, device=scores.device).flip(-1)
     inside = (dense.centres < grids[:, None]).all(dim=-1)
     scores = scores.where(inside, -1.0)  # so that even suppressed locations go before the padding
     best, candidates = scores.topk(min(max(CANDIDATES, num_queries), scores.shape[1]))
-    chosen = []
-    for image in range(len(sizes)):
-        boxes = dense.boxes[image, candidates[image]]
-        rank = best.new_zeros(len(boxes))
-        rank[nms(boxes, best[image], NMS_IOU)] = 1  # survivors go before all others
-        chosen.append(candidates[image][(rank + best[image]).topk(num_queries).indices])
-    return torch.stack(chosen)
+    rows = torch.arange(grids.shape[0], device=best.device)[:, None]
+    images = rows.expand_as(candidates).flatten()
+    boxes = apart(dense.boxes[rows, candidates].flatten(0, 1), images, torch.zeros_like(images))
+    kept = nms(boxes, best.flatten(), NMS_IOU)
+    rank = torch.zeros_like(best).flatten().index_fill(0, kept, 1).view_as(best)
+    # Survivors go before all others.
+    return candidates.gather(1, (rank + best).topk(num_queries).indices)
 
 
 def _conv_block(width: int) -> tuple[nn.Module, ...]:

@@ -22,18 +22,17 @@ class LearnedQueries(nn.Module):
     def forward(
         self,
         pyramid: Sequence[Tensor],  # noqa: ARG002
-        sizes: Sequence[tuple[int, int]],
+        grids: Tensor,
     ) -> InitialQueries:
         """The start for a batch.
 
         Args:
             pyramid: not looked at; featurized queries, called the same way, do.
-            sizes: B of (h, w); boxes are shares of the image without its padding.
+            grids: (B, 2), width and height of each image without its padding, which boxes are
+                shares of.
         """
         shares = self.boxes.weight
-        # A tensor of sizes, which an exported graph has for an input, does as well.
-        grids = torch.as_tensor(sizes, dtype=shares.dtype, device=shares.device).flip(-1)
         return InitialQueries(
             boxes=cxcywh_to_xyxy(shares) * grids.repeat(1, 2)[:, None],
-            queries=self.features.weight.expand(len(sizes), -1, -1),
+            queries=self.features.weight.expand(grids.shape[0], -1, -1),
         )

@@ -68,4 +68,5 @@ class ClassLogits(nn.Conv2d):
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """(P, D, H, W) and labels (P,) to (P, H, W)."""
-        return super().forward(features)[torch.arange(len(labels), device=labels.device), labels]
+        maps = torch.arange(labels.shape[0], device=labels.device)
+        return super().forward(features)[maps, labels]

@@ -1,38 +1,46 @@
-"""The network as an ONNX graph: one picture in, the best K objects out.
+"""The network as an ONNX graph: pictures in, the best K objects of each out.
 
-The graph has fixed shapes and all that is the same for every picture: normalising, the network,
-ranking with its NMS, and the masks of the K best. What depends on the picture and on what is asked
-stays outside: resizing, thresholds, judging and pasting masks, tracking.
+The graph takes any number of pictures of one size, and has all that is the same for every picture:
+normalising, the network, ranking with its NMS, and the masks of the K best. What depends on the
+picture and on what is asked stays outside: resizing, thresholds, judging and pasting masks,
+tracking.
 """
 
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
+from torchvision.ops import nms
 
 from qivis.config.schema import InputConfig
 from qivis.errors import ConfigError
 from qivis.files import write_atomically
-from qivis.models.outputs import Match, Prediction
+from qivis.models.outputs import Chosen, Prediction
 from qivis.models.queryinst import QueryInst
-from qivis.models.ranking import DUPLICATE_IOU, Pairs, pair_scores
+from qivis.models.ranking import DUPLICATE_IOU, pair_scores
 from qivis.models.weights import HEADER_KEY, WeightsHeader, header_text
+from qivis.ops.boxes import apart
 from qivis.ops.images import fit_size
 from qivis.structures import ImageBatch
 
-INPUTS = ("image", "size")
+FORMAT = 2  # counts the changes of what a graph takes and gives
+INPUTS = ("images", "sizes")
 OUTPUTS = ("scores", "labels", "boxes", "masks", "queries", "embeddings")  # the last: if learned
 DIVISOR = 32  # of the sides of what the network sees: the coarsest stride
 MOST_DETECTIONS = 50  # as many as a `Predictor` keeps
 CANDIDATES = 1024  # pairs that NMS looks at; those behind them score next to nothing
+EXAMPLES = 2  # pictures that the network is traced with, which takes a single one for special
 WIDESCREEN = (1080, 1920)
 
 
-class OnePicture(nn.Module):
-    """What is exported: a network with the fixed parts of its pre- and postprocessing."""
+class Pictures(nn.Module):
+    """What is exported: a network with the fixed parts of its pre- and postprocessing.
+
+    Whatever it calls asks a tensor for its shape, not for its `len`, which would be traced as the
+    number that it is of the example.
+    """
 
     mean: Tensor
     std: Tensor
@@ -45,53 +53,66 @@ class OnePicture(nn.Module):
         self.register_buffer("std", torch.tensor(config.pixel_std).view(3, 1, 1))
         self._detections = detections
 
-    def forward(self, image: Tensor, size: Tensor) -> tuple[Tensor, ...]:
-        """Find the K best (query, class) pairs of a picture.
+    def forward(self, images: Tensor, sizes: Tensor) -> tuple[Tensor, ...]:
+        """Find the K best (query, class) pairs of each picture.
 
         Args:
-            image: (3, H, W) uint8 RGB, the picture in its top left corner; the rest is not seen.
-            size: (2,) int64, (h, w) of the picture.
+            images: (B, 3, H, W) uint8 RGB, the pictures in their top left corners; the rest is not
+                seen.
+            sizes: (B, 2) int64, (h, w) of each picture.
 
         Returns:
-            `OUTPUTS`: scores (K,), best first, and -1 behind the last where NMS left fewer;
-            labels (K,) int64; boxes (K, 4), x1 y1 x2 y2 in pixels of `image`; masks (K, M, M),
-            probabilities on the grids of the boxes; queries (K, D) of the last stage, and
-            embeddings (K, E) if the network has an association head.
+            `OUTPUTS`: scores (B, K), best first, and -1 behind the last where NMS left fewer;
+            labels (B, K) int64; boxes (B, K, 4), x1 y1 x2 y2 in pixels of `images`; masks
+            (B, K, M, M), probabilities on the grids of the boxes; queries (B, K, D) of the last
+            stage, and embeddings (B, K, E) if the network has an association head.
         """
-        # What reads the sizes of a batch takes them in a tensor as well.
-        sizes = cast("tuple[tuple[int, int], ...]", size[None])
-        prediction: Prediction = self.model(ImageBatch(self._prepare(image, size), sizes))
-        last, pairs = prediction.stages[-1], fixed_pairs(prediction, self._detections)
-        matches = [Match(pairs.queries, pairs.queries)]
+        grids = sizes.flip(1).float()
+        # Nothing that is called here reads sizes on the host.
+        prediction: Prediction = self.model(ImageBatch(self._prepare(images, grids), (), grids))
+        queries, labels, scores = fixed_pairs(prediction, self._detections)
+        rows = torch.arange(images.shape[0])[:, None]
+        chosen = Chosen(rows.expand_as(queries).flatten(), queries.flatten())
         stage = len(prediction.stages) - 1
-        logits = self.model.mask_logits(prediction, stage, matches, pairs.labels)
-        found = (pairs.scores, pairs.labels, last.boxes[0, pairs.queries], logits.sigmoid())
-        queries = last.queries[0, pairs.queries]
+        logits = self.model.mask_logits(prediction, stage, chosen, labels.flatten())
+        last, shape = prediction.stages[stage], labels.shape
+        boxes, masks = last.boxes[rows, queries], logits.sigmoid().unflatten(0, shape)
+        found = (scores, labels, boxes, masks, last.queries[rows, queries])
         if self.model.association is None:
-            return (*found, queries)
-        return (*found, queries, self.model.embeddings(prediction, matches))
+            return found
+        return (*found, self.model.embeddings(prediction, chosen).unflatten(0, shape))
 
-    def _prepare(self, image: Tensor, size: Tensor) -> Tensor:
-        """(1, 3, H, W), normalised, zero where the picture is not; as `normalize_and_pad`."""
-        height, width = image.shape[1:]
-        inside = (torch.arange(height) < size[0])[:, None] & (torch.arange(width) < size[1])
-        return ((image.float() - self.mean) / self.std).where(inside, 0.0)[None]
+    def _prepare(self, images: Tensor, grids: Tensor) -> Tensor:
+        """(B, 3, H, W), normalised, zero where the pictures are not; as `normalize_and_pad`."""
+        height, width = images.shape[2:]
+        inside_x = torch.arange(width) < grids[:, :1]  # (B, W)
+        inside_y = torch.arange(height) < grids[:, 1:]  # (B, H)
+        inside = inside_y[:, None, :, None] & inside_x[:, None, None, :]
+        return ((images.float() - self.mean) / self.std).where(inside, 0.0)
 
 
-def fixed_pairs(prediction: Prediction, count: int) -> Pairs:
-    """As `best_pairs` of the only image, but always `count` of them.
+def fixed_pairs(prediction: Prediction, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """As `best_pairs`, but always `count` of each image.
 
     Where fewer survive NMS, pairs with the score -1 fill up.
+
+    Returns:
+        Queries, labels and scores, each (B, count).
     """
-    boxes, scores = prediction.stages[-1].boxes[0], pair_scores(prediction)[0]
-    most = min(max(count, CANDIDATES), scores.numel())
-    best, indices = scores.flatten().topk(most)
-    queries, labels = indices // scores.shape[1], indices % scores.shape[1]
+    boxes, scores = prediction.stages[-1].boxes, pair_scores(prediction)
+    num_classes = scores.shape[2]
+    most = min(max(count, CANDIDATES), scores.shape[1] * num_classes)
+    best, indices = scores.flatten(1).topk(most)
+    queries, labels = indices // num_classes, indices % num_classes
+    rows = torch.arange(boxes.shape[0])[:, None]
     if prediction.initial.proposed:
-        kept = batched_nms(boxes[queries], best, labels, DUPLICATE_IOU)
-        best = torch.full_like(best, -1.0).index_put((kept,), best[kept])
-    best, rows = best.topk(count)
-    return Pairs(queries[rows], labels[rows], best)
+        images = rows.expand_as(queries).flatten()
+        moved = apart(boxes[rows, queries].flatten(0, 1), images, labels.flatten())
+        kept = nms(moved, best.flatten(), DUPLICATE_IOU)
+        flat = best.flatten()
+        best = torch.full_like(flat, -1.0).index_put((kept,), flat[kept]).view_as(best)
+    best, places = best.topk(count)
+    return queries.gather(1, places), labels.gather(1, places), best
 
 
 def default_size(config: InputConfig) -> tuple[int, int]:
@@ -122,9 +143,9 @@ def export_onnx(
     _check(size, detections)
     _check_installed()
     pairs = header.model.num_queries * len(header.categories)
-    step = OnePicture(model, header.input, min(detections, pairs)).eval()
-    image = torch.zeros(3, *size, dtype=torch.uint8)
-    graph = _convert(step, (image, torch.tensor(size)))
+    step = Pictures(model, header.input, min(detections, pairs)).eval()
+    images = torch.zeros(EXAMPLES, 3, *size, dtype=torch.uint8)
+    graph = _convert(step, (images, torch.tensor([size] * EXAMPLES)))
     graph.model.metadata_props[HEADER_KEY] = header_text(header)
     for node in graph.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces, with paths of this machine
@@ -150,16 +171,23 @@ def _check_installed() -> None:
         ) from error
 
 
-def _convert(step: OnePicture, example: tuple[Tensor, Tensor]) -> Any:
+def _convert(step: Pictures, example: tuple[Tensor, Tensor]) -> Any:
     outputs = OUTPUTS[: -1 if step.model.association is None else None]
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's and torchvision's own insides
-        program = torch.export.export(step, example)
+        batch = torch.export.Dim("batch")
+        sizes = ({0: batch}, {0: batch})
+        program = torch.export.export(step, example, dynamic_shapes=sizes)
         program = program.run_decompositions(
             {torch.ops.aten.embedding_bag.padding_idx: _weighted_sums}
         )
         return torch.onnx.export(
-            program, dynamo=True, input_names=INPUTS, output_names=outputs, verbose=False
+            program,
+            dynamo=True,
+            input_names=INPUTS,
+            output_names=outputs,
+            dynamic_shapes=sizes,
+            verbose=False,
         )
 
 

@@ -1,7 +1,10 @@
 """What the network's parts hand to one another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
+import torch
 from torch import Tensor
 
 from qivis.ops.roi_align import PyramidRows
@@ -73,6 +76,24 @@ class Prediction:
     initial: InitialQueries
     stages: tuple[StageOutput, ...]
     sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """P queries of a batch, image after image.
+
+    images: (P,) int64, in which image each is.
+    queries: (P,) int64, which of the image's queries it is.
+    """
+
+    images: Tensor
+    queries: Tensor
+
+    @classmethod
+    def of(cls, queries: Sequence[Tensor]) -> Self:
+        """Args: queries: of each of B images those that are chosen there, any number of them."""
+        images = [torch.full_like(rows, image) for image, rows in enumerate(queries)]
+        return cls(torch.cat(images), torch.cat(list(queries)))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qivis.models.outputs import Match, Prediction
+from qivis.models.outputs import Chosen, Prediction
 from qivis.models.queryinst import QueryInst
 from qivis.models.ranking import Pairs, best_pairs, judge_masks
 from qivis.ops.boxes import scale_boxes
@@ -72,7 +72,7 @@ def _embeddings(
 ) -> list[Tensor]:
     """B of (N, E), of the chosen queries."""
     if learned and model.association is not None:
-        embedded = model.embeddings(prediction, _as_matches(found)).float()
+        embedded = model.embeddings(prediction, _chosen(found)).float()
         return list(torch.split(embedded, [len(pairs.queries) for pairs in found]))
     queries = prediction.stages[-1].queries.float()
     return [rows[pairs.queries] for rows, pairs in zip(queries, found, strict=True)]
@@ -81,9 +81,9 @@ def _embeddings(
 def _class_masks(model: QueryInst, prediction: Prediction, found: Sequence[Pairs]) -> list[Tensor]:
     """B of (N, M, M) probabilities: of each chosen query, the mask of its class."""
     last, labels = len(prediction.stages) - 1, torch.cat([pairs.labels for pairs in found])
-    logits = model.mask_logits(prediction, last, _as_matches(found), labels)
+    logits = model.mask_logits(prediction, last, _chosen(found), labels)
     return list(torch.split(logits.float().sigmoid(), [len(pairs.labels) for pairs in found]))
 
 
-def _as_matches(found: Sequence[Pairs]) -> list[Match]:
-    return [Match(pairs.queries, torch.arange(len(pairs.queries))) for pairs in found]
+def _chosen(found: Sequence[Pairs]) -> Chosen:
+    return Chosen.of([pairs.queries for pairs in found])

@@ -6,12 +6,11 @@ Losses, matching and choosing detections are elsewhere (`criterion`, `matcher`, 
 from collections.abc import Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from qivis.models.association_head import AssociationHead
 from qivis.models.mask_head import MaskHead
-from qivis.models.outputs import Match, Prediction
+from qivis.models.outputs import Chosen, Prediction
 from qivis.ops.roi_align import flatten_pyramid, roi_align_pyramid
 from qivis.structures import ImageBatch
 
@@ -46,7 +45,7 @@ class QueryInst(nn.Module):
         """Find the objects of a batch; masks are drawn on request by `mask_logits`."""
         pyramid = self.fpn(self.backbone(images.tensor))
         rows = flatten_pyramid(pyramid)
-        initial = self.queries(pyramid, images.sizes)
+        initial = self.queries(pyramid, images.grids)
         boxes, queries = initial.boxes, initial.queries
         outputs = []
         for stage in self.stages:
@@ -57,58 +56,47 @@ class QueryInst(nn.Module):
         return Prediction(pyramid, rows, initial, tuple(outputs), images.sizes)
 
     def mask_logits(
-        self, prediction: Prediction, stage: int, matches: Sequence[Match], labels: Tensor
+        self, prediction: Prediction, stage: int, chosen: Chosen, labels: Tensor
     ) -> Tensor:
         """Masks of chosen queries.
 
         Args:
-            prediction: of a batch of B images.
+            prediction: of a batch.
             stage: from 0; with the training heads dropped only the last one.
-            matches: B entries; their `queries` say which masks to draw, P in all.
+            chosen: P queries, whose masks are drawn.
             labels: (P,) int64, the class that each is drawn for.
 
         Returns:
-            (P, M, M) logits, image after image, on the grids of the stage's boxes.
+            (P, M, M) logits, on the grids of the stage's boxes.
         """
         output = prediction.stages[stage]
-        images, chosen = _flat(matches)
+        rows = chosen.images, chosen.queries
         # Counted from the last stage, so that it holds with and without the training heads.
         head = cast(MaskHead, self.mask_heads[stage - len(self.stages)])
         features = roi_align_pyramid(
-            prediction.rows, output.boxes[images, chosen], images, head.grid, self.sampling_ratio
+            prediction.rows, output.boxes[rows], chosen.images, head.grid, self.sampling_ratio
         )
-        logits: Tensor = head(output.mask_queries[images, chosen], features, labels)
+        logits: Tensor = head(output.mask_queries[rows], features, labels)
         return logits
 
-    def embeddings(self, prediction: Prediction, matches: Sequence[Match]) -> Tensor:
-        """Learned embeddings of chosen queries of the last stage; needs an association head.
+    def embeddings(self, prediction: Prediction, chosen: Chosen) -> Tensor:
+        """Learned embeddings, (P, E), of any length, of chosen queries of the last stage.
 
-        Args:
-            prediction: of a batch of B images.
-            matches: B entries; their `queries` say which to embed, P in all.
-
-        Returns:
-            (P, E), image after image, of any length.
+        Needs an association head.
         """
         assert self.association is not None, "the network has no association head"
         last, head = prediction.stages[-1], self.association
-        images, chosen = _flat(matches)
-        queries = last.queries[images, chosen]
-        features = queries.new_zeros(len(queries), 0, queries.shape[1])
+        rows = chosen.images, chosen.queries
+        queries = last.queries[rows]
+        features = queries.new_zeros(queries.shape[0], 0, queries.shape[1])
         if head.grid:
-            boxes = last.boxes[images, chosen].detach()
+            boxes = last.boxes[rows].detach()
             features = roi_align_pyramid(
-                prediction.rows, boxes, images, head.grid, self.sampling_ratio
+                prediction.rows, boxes, chosen.images, head.grid, self.sampling_ratio
             )
-        embedded: Tensor = head(queries, last.mask_queries[images, chosen], features)
+        embedded: Tensor = head(queries, last.mask_queries[rows], features)
         return embedded
 
     def drop_training_heads(self) -> None:
         """Keep only the last stage's mask head, the one that inference uses."""
         self.mask_heads = nn.ModuleList([self.mask_heads[-1]])
-
-
-def _flat(matches: Sequence[Match]) -> tuple[Tensor, Tensor]:
-    """Of B images' matched queries, P in all: the image of each, and its row there; both (P,)."""
-    images = [torch.full_like(match.queries, image) for image, match in enumerate(matches)]
-    return torch.cat(images), torch.cat([match.queries for match in matches])

@@ -11,7 +11,7 @@ from qivis.models.association_pairs import FrameEmbeddings, association_losses, 
 from qivis.models.criterion import box_losses, class_loss, mask_loss, matched_labels
 from qivis.models.inputs import prepare
 from qivis.models.matcher import add_neighbours, drop_far, match
-from qivis.models.outputs import Match, Prediction, StageOutput
+from qivis.models.outputs import Chosen, Match, Prediction, StageOutput
 from qivis.models.proposal_loss import proposal_losses
 from qivis.models.queryinst import QueryInst
 from qivis.structures import Batch, Targets
@@ -51,7 +51,8 @@ class ImageTraining(nn.Module):
             matches = near_matches(output, targets, weights)
             learners = add_neighbours(matches, boxes, targets, weights.neighbour_overlap)
             labels = matched_labels(targets, learners)
-            drawn = self.model.mask_logits(prediction, index, learners, labels)
+            chosen = Chosen.of([learning.queries for learning in learners])
+            drawn = self.model.mask_logits(prediction, index, chosen, labels)
             terms = {
                 "class": class_loss(output, matches, targets, ignored, weights.focal),
                 **box_losses(boxes, learners, targets, weights),
@@ -110,7 +111,7 @@ def _embed(
     """All queries of the last stage, frame by frame."""
     last = prediction.stages[-1]
     rows = torch.arange(last.boxes.shape[1], device=last.boxes.device)
-    embedded = model.embeddings(prediction, [Match(rows, rows)] * len(targets)).float()
+    embedded = model.embeddings(prediction, Chosen.of([rows] * len(targets))).float()
     matches = near_matches(last, targets, weights)
     return [
         FrameEmbeddings(of_frame, owners_of(boxes, found, target), found.queries)

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_area
 
-DELTA_STDS = (0.5, 0.5, 1.0, 1.0)  # QueryInst's box coder, not Cascade R-CNN's 0.1 and 0.2
+from qivis.ops.upload import upload
+
+SHIFT_STD = 0.5  # of QueryInst's box coder, that of log scales is 1; Cascade R-CNN's: 0.1, 0.2
 MAX_LOG_SCALE = abs(math.log(16 / 1000))  # a stage may scale a side by at most 62.5
 
 
@@ -41,7 +43,8 @@ def scale_boxes(boxes: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Te
         (..., 4), in pixels of `new`.
     """
     vertical, horizontal = new[0] / old[0], new[1] / old[1]
-    return boxes * boxes.new_tensor([horizontal, vertical, horizontal, vertical])
+    scale = torch.tensor([horizontal, vertical, horizontal, vertical], dtype=boxes.dtype)
+    return boxes * upload(scale, boxes.device)
 
 
 def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -55,17 +58,33 @@ def apply_deltas(boxes: Tensor, deltas: Tensor) -> Tensor:
 
     Args:
         boxes: (..., 4), x1 y1 x2 y2.
-        deltas: (..., 4), dx dy dw dh in units of the box's sides, times 1 / DELTA_STDS.
+        deltas: (..., 4), dx dy in units of the box's sides, times 1 / SHIFT_STD, and dw dh, the
+            logarithms of what the sides grow by.
 
     Returns:
         (..., 4), x1 y1 x2 y2.
     """
-    shift, log_scale = (deltas * deltas.new_tensor(DELTA_STDS)).split(2, dim=-1)
+    shift, log_scale = deltas.split(2, dim=-1)
     top_left, bottom_right = boxes.split(2, dim=-1)
     side = bottom_right - top_left
-    centre = (top_left + bottom_right) / 2 + shift * side
+    centre = (top_left + bottom_right) / 2 + shift * SHIFT_STD * side
     half = side * log_scale.clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE).exp() / 2
     return torch.cat([centre - half, centre + half], dim=-1)
+
+
+def apart(boxes: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    """Boxes moved so far apart that one NMS treats each class of each image by itself.
+
+    Args:
+        boxes: (N, 4), x1 y1 x2 y2, of any images; N is not 0.
+        images, labels: (N,) int64, counted from 0; what both are 0 for stays where it is.
+
+    Returns:
+        (N, 4); only boxes of one image and one class can overlap.
+    """
+    span = boxes.max() - boxes.min() + 1
+    # Along two axes: the further away, the less exact are coordinates in float32.
+    return boxes + (torch.stack([labels, images], dim=1) * span).repeat(1, 2)
 
 
 def covered_share(boxes: Tensor, regions: Tensor) -> Tensor:

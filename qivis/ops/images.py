@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from qivis.ops.upload import upload
+
 
 def fit_size(size: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:
     """The largest size of the same shape that exceeds neither bound.
@@ -64,8 +66,7 @@ def normalize_and_pad(
         device=images[0].device,
         memory_format=torch.channels_last,
     ).zero_()
-    offset = torch.tensor(mean, device=batch.device).view(3, 1, 1)
-    scale = torch.tensor(std, device=batch.device).view(3, 1, 1)
+    offset, scale = (upload(torch.tensor(part), batch.device).view(3, 1, 1) for part in (mean, std))
     for row, image in zip(batch, images, strict=True):
         row[:, : image.shape[1], : image.shape[2]] = (image - offset) / scale
     return batch

@@ -114,5 +114,7 @@ def _product(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray
     blocks = -(-len(rows) // block)
     padded = np.zeros((blocks * block, rows.shape[1]), dtype=np.float32)
     padded[: len(rows)] = rows
-    products: NDArray[np.float32] = padded.reshape(blocks, block, rows.shape[1]) @ columns.T
+    # OpenBLAS may report an invalid value that is in no result (numpy/numpy, issue 24067).
+    with np.errstate(invalid="ignore"):
+        products: NDArray[np.float32] = padded.reshape(blocks, block, rows.shape[1]) @ columns.T
     return products.reshape(blocks * block, len(columns))[: len(rows)]

@@ -25,15 +25,13 @@ class PyramidRows:
     """A pyramid as rows of cells, level after level, image after image.
 
     rows: (R, C).
-    shapes: (H, W) of each level.
-    num_images: B.
+    levels: (4, 4) int64, of each level the width, the height, the first row and the stride.
     gathered: of the backward pass, what the rows are still to learn.
     look_at: has cells of the finest level computed that are not yet; see `OnDemand.look_at`.
     """
 
     rows: Tensor
-    shapes: tuple[tuple[int, int], ...]
-    num_images: int
+    levels: Tensor
     gathered: list["_Gradient"]
     look_at: LookAt | None = None
 
@@ -64,7 +62,8 @@ def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
     """Lay out a pyramid for `roi_align_pyramid`.
 
     Args:
-        pyramid: (B, C, H, W) for each of the strides 4, 8, 16, 32.
+        pyramid: (B, C, H, W) for each of the strides 4, 8, 16, 32; each side is half of that of the
+            level before, rounded up.
     """
     channels = pyramid[0].shape[1]
     look_at = None
@@ -75,8 +74,7 @@ def flatten_pyramid(pyramid: Sequence[Tensor]) -> PyramidRows:
     gathered: list[_Gradient] = []
     return PyramidRows(
         rows=cast(Tensor, _Rows.apply(rows, gathered)) if rows.requires_grad else rows,
-        shapes=tuple((level.shape[2], level.shape[3]) for level in pyramid),
-        num_images=pyramid[0].shape[0],
+        levels=_describe_levels(pyramid),
         gathered=gathered,
         look_at=look_at,
     )
@@ -99,7 +97,8 @@ def roi_align_pyramid(
     """
     # Boxes of a model that has diverged are no indices; its loss is what reports the trouble.
     boxes = boxes.detach().float().nan_to_num()
-    sizes, starts, strides = _levels(pyramid, boxes)
+    chosen = _levels_of(boxes, pyramid.levels)
+    sizes, starts, strides = chosen[:, :2], chosen[:, 2], chosen[:, 3]
     places, shares = _corners(boxes, sizes, strides, side, sampling_ratio)
     if pyramid.look_at is not None:
         of_finest = (strides == STRIDES[0]).nonzero()[:, 0]
@@ -117,7 +116,7 @@ def roi_align_pyramid(
     pooled: Tensor = _WeightedSums.apply(
         pyramid.rows, cells.flatten(0, 2), weights.flatten(0, 2), pyramid.gathered
     )
-    return pooled.view(len(boxes), side * side, pyramid.rows.shape[1])
+    return pooled.view(boxes.shape[0], side * side, pyramid.rows.shape[1])
 
 
 class _Gradient(NamedTuple):
@@ -193,16 +192,20 @@ class _Rows(torch.autograd.Function):
         return found if gradient is None else found + gradient, None
 
 
-def _levels(pyramid: PyramidRows, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The level of each box as (N, 2) width and height, (N,) first row and stride."""
+def _describe_levels(pyramid: Sequence[Tensor]) -> Tensor:
+    """`PyramidRows.levels`, computed where they are wanted: a GPU would be waited for otherwise."""
+    num_images, _, *finest = pyramid[0].shape
+    scale = 2 ** torch.arange(len(STRIDES), device=pyramid[0].device)
+    height, width = ((scale + side - 1) // scale for side in finest)
+    cells = num_images * height * width
+    return torch.stack([width, height, cells.cumsum(0) - cells, STRIDES[0] * scale], dim=1)
+
+
+def _levels_of(boxes: Tensor, levels: Tensor) -> Tensor:
+    """Of each of N boxes the level that it is pooled from; (N, 4), a row of `levels` each."""
     sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).sqrt()
-    level = (sides / FINEST_LEVEL_SIDE + 1e-6).log2().floor().clamp(0, len(STRIDES) - 1).long()
-    table, first = [], 0
-    for (height, width), stride in zip(pyramid.shapes, STRIDES, strict=True):
-        table.append([width, height, first, stride])
-        first += pyramid.num_images * height * width
-    chosen = torch.tensor(table, device=boxes.device)[level]
-    return chosen[:, :2], chosen[:, 2], chosen[:, 3]
+    level = (sides / FINEST_LEVEL_SIDE + 1e-6).log2().floor().clamp(0, len(STRIDES) - 1)
+    return levels[level.long()]
 
 
 def _corners(
@@ -224,5 +227,5 @@ def _corners(
     weights = torch.stack([1 - upper_share, upper_share], dim=-1) * inside[..., None]
     lower = lower.long()
     cells = torch.stack([lower, (lower + 1).minimum(last)], dim=-1)
-    shape = (len(boxes), 2, side, 2 * sampling_ratio)
+    shape = (boxes.shape[0], 2, side, 2 * sampling_ratio)
     return cells.reshape(shape), weights.reshape(shape) / sampling_ratio

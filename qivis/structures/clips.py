@@ -84,7 +84,10 @@ class ImageBatch:
 
     tensor: (B, 3, H, W) float32, normalised, then zero-padded right and below.
     sizes: B of (h, w), what each image covers of it.
+    grids: (B, 2), the same as (w, h) in the type and on the device of `tensor`: a network that
+        had to fetch them there would make the host wait.
     """
 
     tensor: Tensor
     sizes: tuple[tuple[int, int], ...]
+    grids: Tensor

@@ -1,11 +1,14 @@
 """Queries that a dense head proposes: which locations are chosen, and what becomes of them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from qivis.models.featurized_queries import CANDIDATES, FeaturizedQueries, choose_locations
 from qivis.models.outputs import DenseProposals
 
+SQUARE = torch.tensor([[64, 64]])
 STRIDES = (4, 8, 16, 32)
 LOW, MIDDLE, HIGH = -2.0, 0.0, 2.0
 
@@ -36,13 +39,25 @@ def proposals(logits: list[float], boxes: list[list[int]]) -> DenseProposals:
 
 def test_the_best_locations_are_chosen_in_their_order() -> None:
     dense = proposals([LOW, HIGH, MIDDLE], [[0, 0, 8, 8], [20, 0, 28, 8], [0, 20, 8, 28]])
-    assert choose_locations(dense, [(64, 64)], num_queries=2).tolist() == [[1, 2]]
+    assert choose_locations(dense, SQUARE, num_queries=2).tolist() == [[1, 2]]
 
 
 def test_a_box_that_lies_on_a_better_one_comes_after_all_others() -> None:
     dense = proposals([HIGH, MIDDLE, LOW], [[0, 0, 8, 8], [0, 0, 8, 9], [30, 30, 40, 40]])
-    assert choose_locations(dense, [(64, 64)], num_queries=2).tolist() == [[0, 2]]
-    assert choose_locations(dense, [(64, 64)], num_queries=3).tolist() == [[0, 2, 1]]
+    assert choose_locations(dense, SQUARE, num_queries=2).tolist() == [[0, 2]]
+    assert choose_locations(dense, SQUARE, num_queries=3).tolist() == [[0, 2, 1]]
+
+
+def test_boxes_of_other_images_are_not_in_the_way() -> None:
+    boxes = [[-30, 0, 8, 8], [20, 0, 28, 8], [0, 20, 8, 28]]
+    first, second = proposals([LOW, HIGH, MIDDLE], boxes), proposals([HIGH, LOW, MIDDLE], boxes)
+    both = replace(
+        first,
+        logits=torch.cat([first.logits, second.logits]),
+        boxes=torch.cat([first.boxes, second.boxes]),
+    )
+    chosen = choose_locations(both, SQUARE.repeat(2, 1), num_queries=3)
+    assert chosen.tolist() == [[1, 2, 0], [0, 2, 1]]
 
 
 def test_locations_in_the_padding_come_after_all_others() -> None:
@@ -55,18 +70,18 @@ def test_locations_in_the_padding_come_after_all_others() -> None:
             [0, 60, 8, 68],
         ],
     )
-    assert choose_locations(dense, [(50, 50)], num_queries=2).tolist() == [[1, 2]]
+    assert choose_locations(dense, torch.tensor([[50, 50]]), num_queries=2).tolist() == [[1, 2]]
 
 
 def test_every_image_gets_its_queries_and_none_in_the_padding() -> None:
     head = make_head(num_queries=20)
-    sizes = [(64, 96), (40, 50)]
+    grids = torch.tensor([[96, 64], [50, 40]])
     with torch.no_grad():
-        initial = head(pyramid_of((64, 96), num_images=2), sizes)
+        initial = head(pyramid_of((64, 96), num_images=2), grids)
     assert (initial.boxes.shape, initial.queries.shape) == ((2, 20, 4), (2, 20, 16))
     (dense,) = initial.dense
-    chosen = choose_locations(dense, sizes, num_queries=20)
-    for locations, (height, width) in zip(chosen, sizes, strict=True):
+    chosen = choose_locations(dense, grids, num_queries=20)
+    for locations, (width, height) in zip(chosen, grids, strict=True):
         x, y = dense.centres[locations].unbind(dim=1)
         assert x.max() < width
         assert y.max() < height
@@ -76,13 +91,13 @@ def test_every_image_gets_its_queries_and_none_in_the_padding() -> None:
 @pytest.mark.parametrize("num_queries", [1, 40, CANDIDATES + 50])
 def test_any_number_of_queries_can_be_asked_for(num_queries: int) -> None:
     with torch.no_grad():
-        initial = make_head(num_queries)(pyramid_of((160, 160)), [(160, 160)])
+        initial = make_head(num_queries)(pyramid_of((160, 160)), torch.tensor([[160, 160]]))
     assert initial.boxes.shape == (1, num_queries, 4)
 
 
 def test_locations_lie_in_the_middle_of_their_cells() -> None:
     with torch.no_grad():
-        (dense,) = make_head(4)(pyramid_of((64, 96)), [(64, 96)]).dense
+        (dense,) = make_head(4)(pyramid_of((64, 96)), torch.tensor([[96, 64]])).dense
     assert len(dense.centres) == 8 * 12 + 4 * 6 + 2 * 3
     some = dense.centres[[0, 1, 12, 96, -1]].tolist()
     assert some == [
@@ -100,7 +115,7 @@ def test_new_boxes_surround_their_locations_and_no_class_is_likely() -> None:
     with torch.no_grad():
         head.distances.weight.zero_()
         head.class_logits.weight.zero_()
-        (dense,) = head(pyramid_of((64, 64)), [(64, 64)]).dense
+        (dense,) = head(pyramid_of((64, 64)), SQUARE).dense
     reach = torch.tensor(1.0).exp() * dense.strides[:, None]
     assert torch.allclose(dense.boxes[0, :, :2], dense.centres - reach)
     assert torch.allclose(dense.boxes[0, :, 2:], dense.centres + reach)
@@ -109,7 +124,7 @@ def test_new_boxes_surround_their_locations_and_no_class_is_likely() -> None:
 
 def test_queries_learn_through_their_features() -> None:
     head = make_head(4)
-    initial = head(pyramid_of((64, 64)), [(64, 64)])
+    initial = head(pyramid_of((64, 64)), SQUARE)
     initial.queries.square().sum().backward()
     assert head.class_tower[0].weight.grad is not None
     assert head.class_logits.weight.grad is None

@@ -188,4 +188,4 @@ def test_what_no_small_box_looks_at_is_not_computed(config):
     # The first lies in pixels 1 to 5 of stride 4, two tiles by two; the second is of another level.
     assert pyramid[0][0, :, :8, :8].isfinite().all()
     assert pyramid[0].isnan().any(dim=1).sum() == 16 * 24 - 8 * 8
-    assert model.queries(pyramid, batch.sizes).boxes.isfinite().all()  # queries do not look there
+    assert model.queries(pyramid, batch.grids).boxes.isfinite().all()  # queries do not look there

@@ -17,7 +17,7 @@ from qivis.models.build import build_model
 from qivis.models.inputs import prepare
 from qivis.models.onnx_export import (
     OUTPUTS,
-    OnePicture,
+    Pictures,
     _weighted_sums,
     default_size,
     export_onnx,
@@ -33,32 +33,47 @@ from tests.tiny import FEATURIZED, TINY, noise, spread_scores, tiny_model
 KINDS = pytest.mark.parametrize("config", [TINY, FEATURIZED], ids=["learned", "featurized"])
 
 
-def on_canvas(size: tuple[int, int], seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Noise in the corner of 64 x 96, and what it covers."""
-    image = torch.full((3, 64, 96), 200, dtype=torch.uint8)  # what is outside is not seen
-    image[:, : size[0], : size[1]] = noise(size, seed)
-    return image, torch.tensor(size)
+def on_canvas(*sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Noise, of a seed for each size, in the corners of 64 x 96, and what it covers."""
+    # What is outside is not seen.
+    images = torch.full((len(sizes), 3, 64, 96), 200, dtype=torch.uint8)
+    for seed, (image, (height, width)) in enumerate(zip(images, sizes, strict=True)):
+        image[:, :height, :width] = noise((height, width), seed)
+    return images, torch.tensor(sizes)
 
 
-def assert_same(graph: Path, step: OnePicture, image: Tensor, size: Tensor) -> None:
+def assert_same(graph: Path, step: Pictures, images: Tensor, sizes: Tensor) -> None:
     with torch.no_grad():
-        expected = step(image, size)
+        expected = step(images, sizes)
     names = OUTPUTS[: len(expected)]  # without embeddings, where there is nothing to make them
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    found = session.run(names, {"image": image.numpy(), "size": size.numpy()})
+    found = session.run(names, {"images": images.numpy(), "sizes": sizes.numpy()})
     for name, ours, theirs in zip(names, expected, map(torch.from_numpy, found), strict=True):
         assert ours.shape == theirs.shape, name
         assert torch.allclose(ours.float(), theirs.float(), atol=1e-3), name
 
 
-@pytest.mark.parametrize(("size", "seed"), [((64, 96), 0), ((64, 96), 1), ((50, 61), 2)])
-def test_the_graph_says_what_the_network_says(
-    tiny_graph: tuple[Path, Path], size: tuple[int, int], seed: int
+@pytest.mark.parametrize(
+    "sizes",
+    [[(64, 96)], [(50, 61)], [(64, 96), (64, 96), (50, 61), (33, 40), (64, 20)]],
+    ids=["full", "with padding", "five"],
+)
+def test_the_graph_says_what_the_network_says_of_any_number_of_pictures(
+    tiny_graph: tuple[Path, Path], sizes: list[tuple[int, int]]
 ) -> None:
     weights, graph = tiny_graph
     model, header = load_weights(weights)
-    step = OnePicture(model, header.input, 10).eval()
-    assert_same(graph, step, *on_canvas(size, seed))
+    step = Pictures(model, header.input, 10).eval()
+    assert_same(graph, step, *on_canvas(*sizes))
+
+
+def test_axes_that_can_have_any_length_are_named(tiny_graph: tuple[Path, Path]) -> None:
+    session = onnxruntime.InferenceSession(tiny_graph[1], providers=["CPUExecutionProvider"])
+    shapes = {value.name: value.shape for value in [*session.get_inputs(), *session.get_outputs()]}
+    assert shapes["images"] == ["batch", 3, 64, 96]
+    assert shapes["sizes"] == ["batch", 2]
+    assert shapes["scores"] == ["batch", 10]
+    assert shapes["masks"] == ["batch", 10, 28, 28]
 
 
 @pytest.mark.slow
@@ -74,8 +89,9 @@ def test_every_kind_of_backbone_can_be_exported(tmp_path: Path, backbone: str) -
         inference_only=False,
     )
     export_onnx(tmp_path / "model.onnx", model, header, (64, 96), 10)
-    step = OnePicture(model, header.input, 10).eval()
+    step = Pictures(model, header.input, 10).eval()
     assert_same(tmp_path / "model.onnx", step, *on_canvas((50, 61)))
+    assert_same(tmp_path / "model.onnx", step, *on_canvas((50, 61), (64, 96), (64, 96)))
 
 
 def test_the_graph_tells_no_paths_of_the_machine_that_made_it(
@@ -90,24 +106,25 @@ def test_the_graph_tells_no_paths_of_the_machine_that_made_it(
 def test_the_best_pairs_are_the_same_but_always_as_many(config: ModelConfig) -> None:
     model = spread_scores(tiny_model(config))
     with torch.no_grad():
-        prediction = model(prepare([noise((64, 96))], InputConfig()))
+        prediction = model(prepare([noise((64, 96)), noise((64, 96), 1)], InputConfig()))
     prediction.stages[-1].boxes[:, :4] = torch.tensor([10.0, 20.0, 40.0, 50.0])  # duplicates
-    (best,) = best_pairs(prediction, score_threshold=0.0, max_detections=20)
-    fixed = fixed_pairs(prediction, 20)
-    assert len(fixed.scores) == 20
-    assert torch.equal(fixed.scores[: len(best.scores)], best.scores)
-    assert torch.equal(fixed.queries[: len(best.scores)], best.queries)
-    assert torch.equal(fixed.labels[: len(best.scores)], best.labels)
-    assert (fixed.scores[len(best.scores) :] == -1).all()
-    assert (len(best.scores) < 20) == (config is FEATURIZED)  # only there, NMS drops duplicates
+    every = best_pairs(prediction, score_threshold=0.0, max_detections=20)
+    for best, queries, labels, scores in zip(every, *fixed_pairs(prediction, 20), strict=True):
+        assert len(scores) == 20
+        assert torch.equal(scores[: len(best.scores)], best.scores)
+        assert torch.equal(queries[: len(best.scores)], best.queries)
+        assert torch.equal(labels[: len(best.scores)], best.labels)
+        assert (scores[len(best.scores) :] == -1).all()
+        assert (len(best.scores) < 20) == (config is FEATURIZED)  # only there, NMS drops duplicates
 
 
-def test_a_picture_is_prepared_as_for_the_network() -> None:
+def test_pictures_are_prepared_as_for_the_network() -> None:
     config = InputConfig()
-    image, size = on_canvas((50, 70))
-    prepared = OnePicture(tiny_model(), config, 1)._prepare(image, size)
-    expected = prepare([noise((50, 70))], config).tensor
-    assert torch.equal(prepared, expected)
+    images, sizes = on_canvas((50, 70), (64, 33))
+    expected = prepare([noise((50, 70)), noise((64, 33), 1)], config)
+    prepared = Pictures(tiny_model(), config, 1)._prepare(images, expected.grids)
+    assert torch.equal(sizes.flip(1), expected.grids)
+    assert torch.equal(prepared, expected.tensor)
 
 
 def test_weighted_sums_are_what_embedding_bag_computes() -> None:
@@ -162,7 +179,7 @@ def test_learned_queries_can_be_exported(tmp_path: Path) -> None:
     config = replace(TINY, association="mlp")
     model = spread_scores(tiny_model(config))
     export_onnx(tmp_path / "a.onnx", model, header_of(config), (64, 96), 10)
-    step = OnePicture(model, InputConfig(), 10).eval()
+    step = Pictures(model, InputConfig(), 10).eval()
     assert_same(tmp_path / "a.onnx", step, *on_canvas((50, 70)))
 
 
@@ -179,7 +196,7 @@ def test_the_published_network_can_be_exported(tmp_path: Path) -> None:
     header = replace(header_of(ModelConfig()), categories=categories)
     export_onnx(tmp_path / "r50.onnx", model, header, (192, 224), 15)
     scene, *_ = rule.scene(160, 200, seed=0, num_objects=3)
-    image = torch.zeros(3, 192, 224, dtype=torch.uint8)
-    image[:, :160, :200] = torch.from_numpy(np.array(scene)).permute(2, 0, 1)
-    step = OnePicture(model, InputConfig(), 15).eval()
-    assert_same(tmp_path / "r50.onnx", step, image, torch.tensor([160, 200]))
+    images = torch.zeros(1, 3, 192, 224, dtype=torch.uint8)
+    images[0, :, :160, :200] = torch.from_numpy(np.array(scene)).permute(2, 0, 1)
+    step = Pictures(model, InputConfig(), 15).eval()
+    assert_same(tmp_path / "r50.onnx", step, images, torch.tensor([[160, 200]]))

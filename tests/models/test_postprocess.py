@@ -8,7 +8,7 @@ from torch import Tensor
 
 from qivis.config.schema import InputConfig
 from qivis.models.inputs import prepare
-from qivis.models.outputs import Match, Prediction
+from qivis.models.outputs import Chosen, Prediction
 from qivis.models.postprocess import select_detections
 from qivis.models.queryinst import QueryInst
 from qivis.ops.masks import paste_masks
@@ -83,10 +83,8 @@ def test_one_query_with_two_classes_appears_twice_each_with_its_own_mask(
     assert torch.equal(first.boxes[0], first.boxes[1])
     nothing = torch.zeros(0, dtype=torch.int64)
     with torch.no_grad():
-        twice = Match(torch.tensor([4, 4]), torch.tensor([0, 0]))
-        logits = model.mask_logits(
-            prediction, 1, [twice, Match(nothing, nothing)], torch.tensor([2, 0])
-        )
+        twice = Chosen.of([torch.tensor([4, 4]), nothing])
+        logits = model.mask_logits(prediction, 1, twice, torch.tensor([2, 0]))
     expected = paste_masks(logits.sigmoid(), first.boxes, FRAME_SIZES[0])
     assert torch.equal(first.masks, expected)
     assert not torch.equal(first.masks[0], first.masks[1])

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from qivis.config.schema import InputConfig, ModelConfig
 from qivis.models.inputs import prepare
-from qivis.models.outputs import Match, Prediction
+from qivis.models.optimize import optimize
+from qivis.models.outputs import Chosen, Prediction
 from qivis.models.queryinst import QueryInst
 from qivis.structures import ImageBatch
 from tests.tiny import FEATURIZED, NUM_CLASSES, TINY, noise, tiny_model
@@ -35,8 +40,8 @@ def prediction(model: QueryInst, images: ImageBatch) -> Prediction:
         return model(images)
 
 
-def all_queries(num_images: int) -> list[Match]:
-    return [Match(torch.arange(8), torch.arange(8))] * num_images
+def all_queries(num_images: int) -> Chosen:
+    return Chosen.of([torch.arange(8)] * num_images)
 
 
 @torch.no_grad()
@@ -53,15 +58,73 @@ def test_a_batch_says_what_its_images_say_alone(model: QueryInst, images: ImageB
     together = outputs_of(model, images)
     for index, size in enumerate(images.sizes):
         # On the same canvas: group norms see the padding.
-        alone = outputs_of(model, ImageBatch(images.tensor[index : index + 1], (size,)))
+        row = slice(index, index + 1)
+        alone = outputs_of(model, ImageBatch(images.tensor[row], (size,), images.grids[row]))
         for whole, single in zip(together, alone, strict=True):
             assert torch.allclose(whole[index], single[0], atol=1e-3)
 
 
 def test_the_order_of_the_images_does_not_matter(model: QueryInst, images: ImageBatch) -> None:
-    exchanged = ImageBatch(images.tensor.flip(0), images.sizes[::-1])
+    exchanged = ImageBatch(images.tensor.flip(0), images.sizes[::-1], images.grids.flip(0))
     for left, right in zip(outputs_of(model, images), outputs_of(model, exchanged), strict=True):
         assert torch.allclose(left, right.flip(0), atol=1e-3)
+
+
+class Waits(TorchDispatchMode):
+    """Notes the operations for which a host waits for its GPU: copies, and unknown shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: torch._ops.OpOverload, types: object, args: Any = (), kwargs: Any = None
+    ) -> object:
+        found = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, found)) if isinstance(leaf, Tensor)]
+        unknown = any(isinstance(side, torch.SymInt) for part in tensors for side in part.shape)
+        if len({part.device for part in tensors}) > 1 or (unknown and "nms" in str(func)):
+            self.seen.append(str(func))
+        return found
+
+
+def put_on_gpu(model: nn.Module) -> None:
+    """Tensors without values, which `Module.to` cannot move, to a GPU that need not be there."""
+    for module in model.modules():
+        for name, part in module.named_parameters(recurse=False):
+            value = torch.empty(part.shape, dtype=part.dtype, device="cuda")
+            module.register_parameter(name, nn.Parameter(value, requires_grad=False))
+        for name, part in module.named_buffers(recurse=False):
+            value = torch.empty(part.shape, dtype=part.dtype, device="cuda")
+            module.register_buffer(name, value)
+
+
+@pytest.mark.filterwarnings("ignore:`create_unbacked_symint`:FutureWarning")  # torchvision's NMS
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "optimized"])
+@pytest.mark.parametrize(
+    ("config", "waits"),
+    [(TINY, []), (FEATURIZED, ["torchvision.nms.default"])],
+    ids=["learned", "featurized"],
+)
+def test_a_host_does_not_wait_for_its_gpu_but_for_the_nms_of_proposals(
+    config: ModelConfig, waits: list[str], fast: bool
+) -> None:
+    """On tensors without values, which a GPU need not be there for."""
+    with torch.device("meta"):
+        model = tiny_model(replace(config, association="dynamic_conv"))
+    if fast:
+        optimize(model, torch.bfloat16)
+    with FakeTensorMode(shape_env=ShapeEnv()), torch.no_grad():
+        put_on_gpu(model)
+        tensor, grids = (torch.zeros(*shape, device="cuda") for shape in ((2, 3, 64, 96), (2, 2)))
+        chosen = Chosen.of([torch.arange(8, device="cuda")] * 2)
+        labels = torch.zeros_like(chosen.queries)
+        with Waits() as waiting:
+            prediction = model(ImageBatch(tensor, tuple(SIZES), grids))
+            masks = model.mask_logits(prediction, 1, chosen, labels)
+            model.embeddings(prediction, chosen)
+    assert masks.device.type == "cuda"
+    assert waiting.seen == waits
 
 
 @pytest.mark.filterwarnings("ignore:`create_unbacked_symint`:FutureWarning")  # torchvision's NMS
@@ -96,12 +159,7 @@ def test_masks_belong_to_the_chosen_queries(model: QueryInst, prediction: Predic
             labels = torch.arange(16) % NUM_CLASSES
             every = model.mask_logits(prediction, stage, all_queries(2), labels)
             rows = torch.cat([chosen[0], 8 + chosen[1]])
-            some = model.mask_logits(
-                prediction,
-                stage,
-                [Match(rows, torch.arange(len(rows))) for rows in chosen],
-                labels[rows],
-            )
+            some = model.mask_logits(prediction, stage, Chosen.of(chosen), labels[rows])
             expected = every[rows]
             assert some.shape == (4, 28, 28)
             assert torch.allclose(some, expected, atol=1e-4)
@@ -110,12 +168,12 @@ def test_masks_belong_to_the_chosen_queries(model: QueryInst, prediction: Predic
 def test_an_image_without_chosen_queries_has_no_masks(
     model: QueryInst, prediction: Prediction
 ) -> None:
-    nothing = Match(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
-    only_second = [nothing, Match(torch.tensor([2]), torch.tensor([0]))]
+    none = torch.zeros(0, dtype=torch.int64)
+    only_second, nothing = Chosen.of([none, torch.tensor([2])]), Chosen.of([none, none])
     with torch.no_grad():
-        label, none = torch.tensor([1]), torch.zeros(0, dtype=torch.int64)
+        label = torch.tensor([1])
         assert model.mask_logits(prediction, 1, only_second, label).shape == (1, 28, 28)
-        assert model.mask_logits(prediction, 1, [nothing, nothing], none).shape[0] == 0
+        assert model.mask_logits(prediction, 1, nothing, none).shape[0] == 0
 
 
 def test_dropping_the_training_heads_changes_nothing_of_the_last_stage() -> None:
@@ -145,14 +203,8 @@ def test_embeddings_belong_to_their_queries(
     with torch.no_grad():
         prediction = model(images)
         whole = model.embeddings(prediction, all_queries(2))
-        some = model.embeddings(
-            prediction,
-            [Match(torch.tensor([], dtype=torch.int64), torch.arange(0)), chosen([5, 1])],
-        )
+        none = torch.zeros(0, dtype=torch.int64)
+        some = model.embeddings(prediction, Chosen.of([none, torch.tensor([5, 1])]))
     assert whole.shape == (16, 12)
     assert torch.allclose(some, whole[[8 + 5, 8 + 1]], atol=1e-5)
     assert not torch.allclose(whole[0], whole[1])
-
-
-def chosen(queries: list[int]) -> Match:
-    return Match(torch.tensor(queries), torch.arange(len(queries)))

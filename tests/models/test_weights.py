@@ -16,7 +16,7 @@ from torch import Tensor
 from qivis.config.schema import InputConfig, ModelConfig, TrackingConfig
 from qivis.errors import WeightsError
 from qivis.models.inputs import prepare
-from qivis.models.outputs import Match
+from qivis.models.outputs import Chosen
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import (
     HEADER_KEY,
@@ -78,8 +78,8 @@ def rewrite(source: Path, target: Path, change: Callable[[dict[str, Tensor]], ob
 @torch.no_grad()
 def masks_of(model: QueryInst) -> Tensor:
     prediction = model(prepare([noise((32, 32))], InputConfig()))
-    every = Match(torch.arange(8), torch.arange(8))
-    return model.mask_logits(prediction, 1, [every], torch.arange(8) % NUM_CLASSES)
+    every = Chosen.of([torch.arange(8)])
+    return model.mask_logits(prediction, 1, every, torch.arange(8) % NUM_CLASSES)
 
 
 def test_float32_weights_come_back_as_they_were(model: QueryInst, saved: Path) -> None:

@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from qivis.ops.boxes import (
     MAX_LOG_SCALE,
+    apart,
     apply_deltas,
     clip_boxes,
     covered_share,
@@ -67,6 +69,20 @@ def test_one_step_scales_a_side_by_no_more_than_62_5() -> None:
     width, height = xyxy_to_xywh(grown)[0, 2:].tolist()
     assert (width, height) == pytest.approx((20 * 62.5, 40 / 62.5), rel=1e-4)
     assert math.exp(MAX_LOG_SCALE) == pytest.approx(62.5)
+
+
+def test_boxes_of_different_images_or_classes_do_not_overlap_once_apart() -> None:
+    boxes = torch.tensor([[-50.0, -20.0, 100.0, 60.0]]).repeat(6, 1)
+    images, labels = torch.tensor([0, 0, 0, 2, 2, 1]), torch.tensor([0, 3, 3, 0, 3, 0])
+    overlaps = box_iou(*[apart(boxes, images, labels)] * 2)
+    pairs = (images[:, None] == images) & (labels[:, None] == labels)
+    assert torch.equal(overlaps, pairs.float())
+
+
+def test_boxes_of_the_first_image_and_class_stay_where_they_are_to_the_bit() -> None:
+    boxes = torch.rand(20, 4) * 1e5
+    zero = torch.zeros(20, dtype=torch.int64)
+    assert torch.equal(apart(boxes, zero, zero), boxes)
 
 
 def test_the_best_covering_region_counts() -> None:

@@ -1,0 +1,15 @@
+"""From the host to a device, without waiting for it."""
+
+import torch
+from torch import Tensor
+
+
+def upload(values: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on a device.
+
+    A GPU fetches it from pinned memory while the host goes on; from other memory the host would
+    first wait until the GPU has done all that it was asked for before.
+    """
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
