@@ -52,7 +52,10 @@ def segment_video(
 def segment_frames(
     frames: Iterable[Frame], predictor: Finder, tracker: Tracker, frames_per_call: int
 ) -> Iterator[tuple[Frame, TrackedDetections]]:
-    """The same with a tracker that may have seen earlier frames; frames are read in a thread."""
+    """The same with a tracker that may have seen earlier frames.
+
+    Frames are read, objects found, and identities settled in a thread each, or more.
+    """
     rest = ahead(frames, depth=frames_per_call)
     if isinstance(predictor, Predictor):  # draws no masks that the tracker would not look at
         least = max(predictor.score_threshold, tracker.keep_score)
@@ -61,11 +64,11 @@ def segment_frames(
     if isinstance(predictor, Predictor) and predictor.device.type == "cpu":
         found, beside = find_side_by_side(rest, predictor), one_thread
     else:
-        found = _find_in_chunks(rest, predictor, frames_per_call)
+        found = ahead(_find_in_chunks(rest, predictor, frames_per_call), depth=frames_per_call)
     try:
         for frame, detections in found:
             with beside():
-                tracked = tracker.update(detections.to("cpu"))
+                tracked = tracker.update(detections)
             yield frame, tracked
     finally:
         found.close()
@@ -81,12 +84,12 @@ def _find_in_chunks(
 
 
 def _find(chunk: Sequence[Frame], predictor: Finder, at_once: int) -> tuple[list[Detections], int]:
-    """The objects of some frames, and how many frames the device has memory for."""
+    """The objects of some frames, on the CPU, and how many frames the device has memory for."""
     images = [frame.image for frame in chunk]
     while True:
         try:
             parts = [images[start : start + at_once] for start in range(0, len(images), at_once)]
-            return [detections for part in parts for detections in predictor(part)], at_once
+            return [one.to("cpu") for part in parts for one in predictor(part)], at_once
         except torch.OutOfMemoryError as error:
             if at_once == 1:
                 height, width = chunk[0].size

@@ -1,6 +1,8 @@
 import itertools
+import time
 import weakref
 from dataclasses import replace
+from threading import Event
 
 import pytest
 import torch
@@ -68,6 +70,43 @@ def test_frames_are_read_as_they_are_needed_and_not_kept(predictor):
         held.append(len(alive))
     assert len(held) == 12
     assert max(held) <= 8  # two chunks of 2, 2 ahead, one being read, one being handed over
+
+
+def test_a_device_works_on_while_identities_are_settled(predictor):
+    """The tracker waits in its first frame until the second chunk is looked for."""
+    second, tracker = Event(), build_tracker(predictor.tracking)
+    chunks = itertools.count()
+
+    class Waiting:
+        keep_score = tracker.keep_score
+
+        def update(self, detections):
+            assert second.wait(timeout=30)
+            return tracker.update(detections)
+
+    def on_a_device(images):
+        if next(chunks) == 1:
+            second.set()
+        return predictor(images)
+
+    assert len(list(segment_frames(frames_of(4), on_a_device, Waiting(), 2))) == 4
+
+
+def test_a_device_is_never_far_ahead(predictor):
+    """Of masks as large as frames, those of three chunks are held, and of the frame in hand."""
+    found, alive = itertools.count(), weakref.WeakSet()
+
+    def on_a_device(images):
+        detections = predictor(images)
+        alive.update(one.masks for one in detections)
+        next(found)
+        return detections
+
+    tracker = build_tracker(predictor.tracking)
+    for _ in segment_frames(frames_of(20), on_a_device, tracker, 2):
+        time.sleep(0.05)
+        assert len(alive) <= 7
+    assert next(found) == 10
 
 
 def test_less_is_tried_at_once_where_the_memory_of_the_device_does_not_suffice(predictor):
