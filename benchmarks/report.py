@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     commands = [[script] for script in SCRIPTS]
     commands += [[script, str(args.clip)] for script in OF_A_CLIP]
+    if torch.cuda.is_available():
+        commands.append(["gpu_speed.py"])
     capabilities = torch.backends.cpu.get_cpu_capability()
     parts = [
         "# Results\n\n"

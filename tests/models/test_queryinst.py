@@ -147,6 +147,18 @@ def test_it_can_be_compiled_as_one_graph_that_waits_for_no_value(
     assert not calls & {"item", "tolist", "nonzero", "cpu"}
 
 
+def test_what_a_gpu_gets_can_be_compiled_as_one_graph() -> None:
+    """Its fused layers, on tensors without values; proposals' NMS has no such form."""
+    with torch.device("meta"):
+        model = tiny_model()
+        batch = ImageBatch(torch.zeros(2, 3, 64, 96), tuple(SIZES), torch.zeros(2, 2))
+    optimize(model, torch.bfloat16)
+    torch.compiler.reset()
+    with torch.no_grad():
+        found = torch.compile(model, backend="eager", fullgraph=True)(batch)
+    assert [stage.boxes.shape for stage in found.stages] == [(2, 8, 4)] * TINY.num_stages
+
+
 def test_there_is_an_output_for_every_stage(prediction: Prediction) -> None:
     assert len(prediction.stages) == TINY.num_stages
     assert not torch.equal(prediction.stages[0].boxes, prediction.stages[1].boxes)
