@@ -1,9 +1,8 @@
 """The clip of a finished run, decoded once more."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from qivis.data.video import is_live, open_video
+from qivis.data.video import files_of, is_live, open_video
 from qivis.errors import VideoError
 from qivis.inference.run import Plan, wanted
 from qivis.inference.summary import Summary
@@ -39,16 +38,15 @@ def _check_unchanged(source: str, num_bytes: int | None) -> None:
 
     Args:
         source: as the run says it.
-        num_bytes: of the file; None for what is not one.
+        num_bytes: of its files together; None where nobody has counted them.
     """
     if is_live(source):
         raise VideoError(f"{source}: was live, and cannot be seen once more")
-    if num_bytes is not None:
-        path = Path(source)
-        if not path.is_file():
-            raise VideoError(f"{source}: is not there any more; put it back, and ask again")
-        if path.stat().st_size != num_bytes:
-            raise _not_the_same(source)
+    files = files_of(source)
+    if not files:
+        raise VideoError(f"{source}: is not there any more; put it back, and ask again")
+    if num_bytes not in (None, sum(file.stat().st_size for file in files)):
+        raise _not_the_same(source)
 
 
 def _not_the_same(source: str) -> VideoError:

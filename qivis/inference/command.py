@@ -136,13 +136,16 @@ def _claim(
     path: Path, task: Task, args: argparse.Namespace, held: ExitStack, *, shared: bool
 ) -> Path:
     """The folder of a run, which is this process's alone as long as `held` is."""
-    from qivis.inference.run_folder import alone_in, begin_named_run, begin_run
+    from qivis.data.video import is_live
+    from qivis.inference.run_folder import alone_in, begin_named_run, begin_run, is_finished
 
     if shared or args.overwrite:  # what stands there may be another's at this moment
         held.enter_context(alone_in(path))
     if shared:
         return begin_named_run(path, task, overwrite=args.overwrite)
     folder = begin_run(path, task, resume=args.resume, overwrite=args.overwrite)
+    if is_live(task["source"]) and is_finished(folder):  # it will not show the same again
+        folder = begin_run(path, task, resume=False, overwrite=False)
     if not args.overwrite:
         held.enter_context(alone_in(folder))
     return folder

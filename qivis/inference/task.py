@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qivis.config import to_dict
+from qivis.data.video import files_of
 from qivis.errors import ConfigError, DataError
 from qivis.export.formats import check_formats
 from qivis.inference.onnx_predictor import AnyPredictor, OnnxPredictor
@@ -53,12 +54,12 @@ def plan_of(args: Namespace, predictor: AnyPredictor) -> Plan:
 
 def task_of(source: str, args: Namespace, predictor: AnyPredictor) -> dict[str, Any]:
     """Everything that the results depend on, as JSON."""
-    path = Path(source)
-    stat = path.stat() if path.is_file() else None
+    path, stats = Path(source), [file.stat() for file in files_of(source)]
     return {
-        "source": str(path.absolute()) if path.exists() else source,
-        "bytes": stat.st_size if stat else None,
-        "modified_ns": stat.st_mtime_ns if stat else None,
+        # A glob, too, means other files when it is given in another folder.
+        "source": str(path.absolute()) if stats else source,
+        "bytes": sum(stat.st_size for stat in stats) if stats else None,
+        "modified_ns": max((stat.st_mtime_ns for stat in stats), default=None),
         "weights": args.weights,
         "weights_sha256": checksum_of(args.weights),
         "classes": args.classes,

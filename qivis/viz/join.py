@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from qivis.errors import DataError
-from qivis.ffmpeg import UNDECODED
+from qivis.ffmpeg import UNDECODED, name_of
 from qivis.files import atomic_path
 from qivis.viz.writer import Clock
 
@@ -67,15 +67,17 @@ def _join(
     options = {"movflags": "faststart"}
     with ExitStack() as stack:
         partial = stack.enter_context(atomic_path(path))
-        target = stack.enter_context(av.open(str(partial), "w", format="mp4", options=options))
-        with av.open(str(parts[0]), options=UNDECODED) as first:
+        target = stack.enter_context(av.open(name_of(partial), "w", format="mp4", options=options))
+        with av.open(name_of(parts[0]), options=UNDECODED) as first:
             stream = target.add_stream_from_template(first.streams.video[0])
         packets = [_pictures(parts, times, Clock(fps), stream)]
         if clip is not None:
-            name = str(clip.absolute())
-            source = stack.enter_context(av.open(name, options=UNDECODED, metadata_errors="ignore"))
+            source = stack.enter_context(
+                av.open(name_of(clip), options=UNDECODED, metadata_errors="ignore")
+            )
             if source.streams.audio:
-                packets.append(_sound(source, target, until=times[-1] - times[0] + 1 / fps))
+                until = times[-1] - times[0] + 1 / fps
+                packets.append(_sound(source, target, times[0], until))
         for timed in heapq.merge(*packets, key=lambda timed: timed.seconds):
             target.mux(timed.packet)
 
@@ -86,7 +88,7 @@ def _pictures(
     """The packets of all parts, at the frames' times: there is one for each frame, in order."""
     ticks = iter([clock.next_tick(seconds) for seconds in times])
     for part in parts:
-        with av.open(str(part), options=UNDECODED) as container:
+        with av.open(name_of(part), options=UNDECODED) as container:
             for packet in container.demux(video=0):
                 if not packet.size:
                     continue
@@ -97,10 +99,19 @@ def _pictures(
                 yield TimedPacket(float(packet.pts * clock.time_base), False, packet)
 
 
-def _sound(source: InputContainer, target: OutputContainer, until: float) -> Iterator[TimedPacket]:
-    """The clip's sound from its first picture on, copied where players take it as it is."""
+def _sound(
+    source: InputContainer, target: OutputContainer, first: float, until: float
+) -> Iterator[TimedPacket]:
+    """The clip's sound, copied where players take it as it is.
+
+    Args:
+        source: the clip.
+        target: the video that it becomes the sound of.
+        first: time of the first picture that is there, seconds; those before it may be lost.
+        until: as far as the sound is wanted, seconds from there.
+    """
     heard = source.streams.audio[0]
-    begin = _start_of_pictures(source)
+    begin = _start_of_pictures(source) + first
     if heard.codec_context.name in PLAYABLE:
         return _copied(source, target.add_stream_from_template(heard), begin, until)
     written = target.add_stream(SOUND_CODEC, rate=heard.rate)

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from qivis.errors import DataError
+from qivis.ffmpeg import name_of
 from qivis.files import atomic_path
 
 CRF = "22"  # a little better than x264's 23, for the sake of contours and text
@@ -95,7 +96,7 @@ class VideoWriter:
         options = {"movflags": "faststart"}
         with (
             atomic_path(self.path) as partial,
-            av.open(str(partial), "w", format="mp4", options=options) as container,
+            av.open(name_of(partial), "w", format="mp4", options=options) as container,
         ):
             stream = container.add_stream("libx264", rate=self.fps)
             stream.options = {

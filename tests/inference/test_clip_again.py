@@ -63,8 +63,8 @@ def test_a_clip_that_is_gone_is_named(summary):
 
 
 def test_pictures_that_are_gone_are_named(summary):
-    gone = asked(summary, FRAMES, source="/nowhere/*.jpg", bytes=None)
-    assert refusal(gone).startswith("/nowhere/*.jpg: no such file")
+    gone = asked(summary, FRAMES, source="/nowhere/*.jpg")
+    assert refusal(gone).startswith("/nowhere/*.jpg: is not there any more; put it back")
 
 
 def test_another_clip_of_that_name_is_refused_though_it_has_such_frames(tmp_path):

@@ -111,6 +111,26 @@ def test_the_sound_stays_in_step_with_the_pictures(tmp_path: Path) -> None:
     assert sound_of(tmp_path / "whole.mp4")[0] == pytest.approx(0.5, abs=0.05)
 
 
+def test_the_sound_stays_in_step_where_the_first_pictures_are_lost(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mkv", "pcm_s16le", seconds=2, delay=0.5)
+    times = [index / 10 for index in range(3, 20)]  # of the clip; the overlay begins with the first
+    parts = write_parts(tmp_path, times, [17])
+    join_videos(parts, times, tmp_path / "whole.mp4", Fraction(10), tmp_path / "clip.mkv")
+    assert sound_of(tmp_path / "whole.mp4")[0] == pytest.approx(0.5 - 0.3, abs=0.05)
+
+
+def test_relative_paths_are_not_taken_for_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("2024-01-01T12:30")
+    times = [index / 10 for index in range(10)]
+    parts = write_parts(folder, times, [10])
+    write_clip(tmp_path / folder / "clip.mkv", "pcm_s16le", seconds=1)
+    join_videos(parts, times, folder / "whole.mp4", Fraction(10), folder / "clip.mkv")
+    assert sound_of(tmp_path / folder / "whole.mp4")[1] == pytest.approx(1, abs=0.1)
+
+
 def test_a_clip_without_sound_gives_none(tmp_path: Path) -> None:
     (part,) = parts = write_parts(tmp_path, [0.0], [1])
     join_videos(parts, [0.0], tmp_path / "whole.mp4", FPS, part)

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 
 from qivis.data.video.source import Limits
 from qivis.errors import VideoError
+from qivis.ffmpeg import name_of
 
 FALLBACK_FPS = Fraction(25)  # of streams that state no rate, such as raw H.264
 # An AVI has no times to show pictures at. FFmpeg finds them out for some codecs, not for these.
@@ -30,10 +31,8 @@ def open_container(
     Raises:
         VideoError: if it cannot be read or has no known format.
     """
-    # The absolute name, so that none is taken for an option or a protocol.
-    name = str(path.absolute())
     try:
-        return av.open(name, options=dict(options or {}), metadata_errors="ignore")
+        return av.open(name_of(path), options=dict(options or {}), metadata_errors="ignore")
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: not a video that can be read ({reason_of(error)})") from error
 

@@ -1,5 +1,6 @@
 """From what a person types to a source of frames."""
 
+import mimetypes
 import re
 import sys
 from collections.abc import Iterable
@@ -51,38 +52,64 @@ def open_video(
     return _open_glob(source, decoder, limits)
 
 
+def files_of(source: str | Path) -> list[Path]:
+    """The files that `open_video` would read, in their order; none for something live."""
+    path = Path(source)
+    if path.is_dir():
+        return _pictures_among(path.iterdir())
+    if path.exists():
+        return [path]
+    return [] if is_live(str(source)) else _of_a_glob(source)
+
+
 def expand_source(source: str | Path) -> tuple[str, ...]:
     """The sources that a command-line argument stands for, each for `open_video`.
 
     A glob that matches no picture stands for the videos that it matches; anything else, and a
     glob that matches nothing, for itself.
+
+    Raises:
+        VideoError: if a glob matches pictures and videos.
     """
     is_plain = Path(source).exists() or is_live(str(source))
-    matches = [] if is_plain else _matches(source)
-    if not matches or _pictures_among(matches):
+    matches = [] if is_plain else _of_a_glob(source)
+    if not matches or _is_picture(matches[0]):
         return (str(source),)
     return tuple(str(path) for path in matches)
 
 
 def _open_file(path: Path, decoder: Decoder, limits: Limits) -> FrameSource:
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if _is_picture(path):
         return PictureSequence(path, [path], limits)
     return VideoFile(path, decoder, limits)
 
 
 def _open_glob(source: str | Path, decoder: Decoder, limits: Limits) -> FrameSource:
-    matches = _matches(source)
+    matches = _of_a_glob(source)
     if not matches:
         raise VideoError(
             f"{source}: no such file; expected a video, a picture, a folder of pictures, a glob, "
             "a webcam's number, an address (rtsp://, http://, ...) or - for standard input"
         )
-    pictures = _pictures_among(matches)
-    if pictures:
-        return PictureSequence(Path(source), pictures, limits)
+    if _is_picture(matches[0]):
+        return PictureSequence(Path(source), matches, limits)
     if len(matches) > 1:
         raise VideoError(f"{source}: matches {len(matches)} videos; open one at a time")
     return _open_file(matches[0], decoder, limits)
+
+
+def _of_a_glob(source: str | Path) -> list[Path]:
+    """The pictures that a glob matches, else all files, in natural order."""
+    matches = _matches(source)
+    pictures = _pictures_among(matches)
+    videos = [path for path in matches if _is_video(path)]
+    if pictures and videos:
+        raise VideoError(
+            f"{source}: matches pictures, such as {pictures[0].name}, and videos, such as "
+            f"{videos[0].name}; give a glob for either, such as '*{pictures[0].suffix}' and "
+            f"'*{videos[0].suffix}'"
+        )
+    return pictures or matches
 
 
 def _matches(source: str | Path) -> list[Path]:
@@ -94,12 +121,18 @@ def _matches(source: str | Path) -> list[Path]:
 
 def _pictures_among(paths: Iterable[Path]) -> list[Path]:
     """The pictures, in natural order; hidden files, such as macOS leaves behind, are none."""
-    found = (
-        path
-        for path in paths
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.name[0] != "." and path.is_file()
-    )
+    found = (path for path in paths if _is_picture(path) and path.name[0] != "." and path.is_file())
     return sorted(found, key=_natural_order)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def _is_video(path: Path) -> bool:
+    """Whether the name says so."""
+    kind, _ = mimetypes.guess_type(path.name)
+    return kind is not None and kind.startswith("video/")
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:

@@ -13,6 +13,7 @@ from av import VideoFrame
 from PIL import Image
 
 from qivis.errors import DataError
+from qivis.ffmpeg import name_of
 from qivis.ops import rle
 from qivis.ops.rle import Rle
 
@@ -59,7 +60,7 @@ def read_footage(video: Path, objects: Mapping[str, tuple[int, Rle]]) -> Footage
 def _pictures(video: Path, wanted: Collection[int]) -> Iterator[tuple[float, Image.Image | None]]:
     """All times, and the pictures with the indices that are wanted."""
     try:
-        with av.open(str(video)) as container:
+        with av.open(name_of(video)) as container:
             for index, frame in enumerate(container.decode(video=0)):
                 assert frame.time is not None, "pictures of an mp4 have times"
                 yield frame.time, _to_image(frame) if index in wanted else None
