@@ -7,6 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.flags import share
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Average what the command line names; returns the exit code."""
@@ -34,19 +36,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("out", metavar="OUT.safetensors", type=Path)
     parser.add_argument(
         "--share",
-        type=_share,
+        type=share,
         default=0.5,
         help="of AFTER in the mean (default: %(default)s); the association head is AFTER's",
     )
     parser.add_argument("--half", action="store_true", help="write float16, half the size")
     return parser.parse_args(argv)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-    return value
 
 
 if __name__ == "__main__":

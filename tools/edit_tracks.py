@@ -44,19 +44,23 @@ exit codes: 0 done, 2 an edit makes no sense (nothing has changed then), 130 int
 def main(argv: Sequence[str] | None = None) -> int:
     """Edit a run as the command line says; returns the exit code."""
     args = parse_args(argv)
-    from tqdm import tqdm
-
-    from qivis.inference.edit_run import edit_run, undo_edits
-
-    progress = partial(tqdm, desc="overlay", leave=False, unit="frame")
     try:
+        from tqdm import tqdm
+
+        from qivis.inference.edit_run import edit_run, undo_edits
+
+        progress = partial(tqdm, desc="overlay", leave=False, unit="frame")
         if args.undo:
             undo_edits(args.run, progress)
         else:
             for line in edit_run(args.run, args.edits, progress):
                 print(line)
-    except (QivisError, OSError) as error:
+    except QivisError as error:
         print(f"edit_tracks: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        reason = f"cannot be written to ({error.strerror or error}); nothing of it is lost"
+        print(f"edit_tracks: {args.run}: {reason}: make room, and ask again", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("edit_tracks: interrupted; ask again to have it done as a whole", file=sys.stderr)

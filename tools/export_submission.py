@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from qivis.config.arguments import add_overrides
+from qivis.flags import whole_number
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -89,7 +90,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-root", type=Path, help="folder of the data set (default: config's)")
     parser.add_argument(
         "--max-tracks",
-        type=_positive,
+        type=whole_number(1, 1_000_000),
         default=100,
         metavar="N",
         help="the best so many of each video (default: %(default)s; the metric looks at no more)",
@@ -112,13 +113,6 @@ def _zip(text: str) -> Path:
     if not text.endswith(".zip"):
         raise argparse.ArgumentTypeError(f"expected a name that ends in .zip, got {text}")
     return Path(text)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text}")
-    return value
 
 
 if __name__ == "__main__":

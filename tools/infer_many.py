@@ -7,7 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
 from qivis.errors import QivisError
-from qivis.inference.arguments import command_parser, parse_with, positive
+from qivis.flags import whole_number
+from qivis.inference.arguments import command_parser, parse_with
 
 NOTE = """
 Clips that were begun go on, and those that are done are left alone, as with --resume; a run folder
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.epilog = None
     parser.add_argument(
         "--workers",
-        type=positive,
+        type=whole_number(1, 1024),
         default=2,
         metavar="N",
         help="clips that are done at the same time, each by a process (default: %(default)s)",

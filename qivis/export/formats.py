@@ -20,10 +20,16 @@ FrameOpener = Callable[[], Iterable[Frame]]
 
 @dataclass(frozen=True)
 class Export:
-    """file_name: of the file or folder. write: takes the clip, its name, its frames, the path."""
+    """One format.
+
+    file_name: of the file or folder.
+    write: takes the clip, its name, its frames, the path.
+    needs_pictures: whether it opens the frames.
+    """
 
     file_name: str
     write: Callable[[TrackedClip, str, FrameOpener, Path], None]
+    needs_pictures: bool = False
 
 
 EXPORTS: Mapping[str, Export] = {
@@ -34,7 +40,11 @@ EXPORTS: Mapping[str, Export] = {
     "mots": Export("mots.txt", lambda clip, _name, _frames, path: write_mots(clip, path)),
     "mot": Export("mot.txt", lambda clip, _name, _frames, path: write_mot(clip, path)),
     "png": Export("png", lambda clip, _name, _frames, path: write_png_masks(clip, path)),
-    "cutouts": Export("cutouts", lambda clip, _, frames, path: write_cutouts(clip, frames, path)),
+    "cutouts": Export(
+        "cutouts",
+        lambda clip, _, frames, path: write_cutouts(clip, frames, path),
+        needs_pictures=True,
+    ),
     "csv": Export("tracks.csv", lambda clip, _name, _frames, path: write_csv(clip, path)),
     "cityscapes": Export(
         "cityscapes", lambda clip, name, _, path: write_cityscapes(clip, name, path)

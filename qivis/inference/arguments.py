@@ -1,9 +1,11 @@
 """The command line of `qivis-infer`: only the standard library, so that `--help` is quick."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from qivis.flags import duration, share, whole_number
 from qivis.shards import shard_argument
 
 DESCRIPTION = """\
@@ -23,6 +25,8 @@ examples:
 
 exit codes: 0 done, 2 some input was bad (the other clips are done), 130 interrupted, 1 a bug.
 """
+LONGEST_NAME = 200  # bytes; file systems take 255, and some names get a prefix and a number
+MOST = 2**31 - 1  # frames, or pixels
 SAVED = ("overlay", "review")
 FORMATS = ("ytvis", "coco-video", "mots", "mot", "png", "cutouts", "csv", "cityscapes")
 
@@ -90,14 +94,14 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--imgsz",
-        type=_side,
+        type=whole_number(32, 8192),
         metavar="PIXELS",
         help="shorter side of the pictures that the network sees (default: what the weights were "
         "trained for); more finds smaller objects and takes longer",
     )
     add(
         "--batch",
-        type=positive,
+        type=whole_number(1, 1024),
         default=4,
         metavar="N",
         help="frames that a GPU sees at once; halved when its memory does not suffice "
@@ -109,7 +113,7 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("which objects").add_argument
     add(
         "--score",
-        type=_share,
+        type=share,
         metavar="0..1",
         help="a track starts at a detection with at least this score; once started, it is followed "
         "and drawn through lower scores (default: what the weights recommend, 0.3 if nothing else)",
@@ -128,13 +132,13 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("which frames").add_argument
     add(
         "--stride",
-        type=positive,
+        type=whole_number(1, 100_000),
         default=1,
         metavar="N",
         help="look at every Nth frame; the results have only these",
     )
-    add("--seconds", type=_duration, metavar="S", help="stop after so much of the clip")
-    add("--max-frames", type=positive, metavar="N", help="stop after so many frames")
+    add("--seconds", type=duration, metavar="S", help="stop after so much of the clip")
+    add("--max-frames", type=whole_number(1, MOST), metavar="N", help="stop after so many frames")
     add(
         "--decoder",
         default="auto",
@@ -143,7 +147,7 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--max-pixels",
-        type=positive,
+        type=whole_number(1, MOST),
         default=8192 * 8192,
         metavar="N",
         help="clips with larger frames are refused (default: %(default)s, 8192 x 8192)",
@@ -153,7 +157,12 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
 def _add_results(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("results").add_argument
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where run folders go; runs")
-    add("--name", metavar="NAME", help="of the run folder (default: that of the clip)")
+    add(
+        "--name",
+        type=_folder_name,
+        metavar="NAME",
+        help="of the run folder (default: that of the clip)",
+    )
     add(
         "--save",
         nargs="*",
@@ -195,30 +204,10 @@ def _add_shard(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-    return value
-
-
-def positive(text: str) -> int:
-    """A number of the command line that is at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text}")
-    return value
-
-
-def _side(text: str) -> int:
-    value = int(text)
-    if not 32 <= value <= 8192:
-        raise argparse.ArgumentTypeError(f"expected a number from 32 to 8192, got {text}")
-    return value
-
-
-def _duration(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
-    return value
+def _folder_name(text: str) -> str:
+    if not text or Path(text).name != text or text == ".." or len(os.fsencode(text)) > LONGEST_NAME:
+        raise argparse.ArgumentTypeError(
+            f"expected the name of a folder, without slashes and of at most {LONGEST_NAME} bytes, "
+            f"got {text!r}"
+        )
+    return text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from qivis.inference.names import named_clips
 from qivis.shards import own_shard
 
 if TYPE_CHECKING:
-    from qivis.data.video import FrameSource
+    from qivis.data.video import FrameSource, VideoInfo
     from qivis.inference.onnx_predictor import AnyPredictor
     from qivis.inference.run_folder import Task
     from qivis.inference.summary import Summary
@@ -105,12 +106,22 @@ def segment(
     Raises:
         QivisError: if the clip or the settings cannot be used.
     """
-    from qivis.data.video import open_video
-    from qivis.inference.further import write_further
+    from qivis.data.video import is_live, open_video
+    from qivis.inference.further import needs_pictures, write_further
     from qivis.inference.run import wanted
-    from qivis.inference.run_folder import drop_if_nothing_was_done, is_finished
+    from qivis.inference.run_folder import (
+        check_no_edit_is_open,
+        drop_if_nothing_was_done,
+        is_finished,
+    )
     from qivis.inference.task import plan_of, task_of
 
+    review = "review" in args.save
+    again = needs_pictures(args.export, review=review)
+    if again and is_live(source) and not Path(source).exists():
+        raise DataError(
+            f"{source}: is live, and cannot be seen once more; leave out {' and '.join(again)}"
+        )
     with ExitStack() as held:
         reader = held.enter_context(
             open_video(source, args.decoder, args.max_pixels, args.max_frames)
@@ -119,6 +130,7 @@ def segment(
         task = task_of(source, args, predictor)
         folder = _claim(args.out / name, task, args, held, shared=shared)
         if is_finished(folder):
+            check_no_edit_is_open(folder)
             say(f"{source}: is done already")
         else:
             try:
@@ -126,10 +138,12 @@ def segment(
             except BaseException:
                 drop_if_nothing_was_done(folder)
                 raise
-        if args.export or "review" in args.save:
-            frames = functools.partial(wanted, reader, plan_of(args, predictor))
-            write_further(folder, args.export, frames, review="review" in args.save)
-        say(str(folder))
+        try:
+            if args.export or review:
+                frames = functools.partial(wanted, reader, plan_of(args, predictor))
+                write_further(folder, args.export, frames, review=review)
+        finally:
+            say(str(folder))
 
 
 def _claim(
@@ -169,7 +183,7 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     from qivis.inference.summary import summarize, write_summary
     from qivis.inference.task import plan_of
 
-    total = -(-reader.info.num_frames // args.stride) or None
+    total = _frames_to_come(reader.info, args) or None
     progress = functools.partial(tqdm, desc=name, total=total, leave=False, unit="frame")
     profile = Profile() if args.profile else None
     started = time.perf_counter()
@@ -182,6 +196,13 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     write_summary(summary, folder)
     finish(folder)
     return _line(summary)
+
+
+def _frames_to_come(info: VideoInfo, args: argparse.Namespace) -> int:
+    """How many frames will be looked at, as far as is known; 0 if nothing is."""
+    limits = [info.num_frames, args.max_frames, args.seconds and math.ceil(args.seconds * info.fps)]
+    frames = min(limit for limit in limits if limit is not None)
+    return int(-(-frames // args.stride))
 
 
 def load_aloud(args: argparse.Namespace) -> AnyPredictor:

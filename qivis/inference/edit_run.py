@@ -8,7 +8,7 @@ the next one starts from what is in it.
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -20,12 +20,18 @@ from qivis.inference.clip_again import frames_again
 from qivis.inference.edits import Edit
 from qivis.inference.further import REVIEW, write_further
 from qivis.inference.redraw import redraw
-from qivis.inference.run_folder import OVERLAY, SUMMARY, TRACKS, UNFINISHED
+from qivis.inference.run_folder import (
+    BEFORE_EDIT,
+    OVERLAY,
+    SUMMARY,
+    TRACKS,
+    UNFINISHED,
+    alone_in,
+)
 from qivis.inference.summary import Summary, read_run, with_tracks, write_summary
 from qivis.structures import Frame, TrackedClip
 
 ORIGINAL_TRACKS, ORIGINAL_OVERLAY = "tracks.original.json", "overlay.original.mp4"
-BEFORE = ".before_edit"  # the folder of what was there before an edit that is not finished
 
 Progress = Callable[[Iterable[Frame]], Iterable[Frame]]
 
@@ -48,18 +54,24 @@ def edit_run(folder: Path, edits: Sequence[Edit], progress: Progress = iter) -> 
 
     Raises:
         ConfigError: if an edit makes no sense; nothing has changed then.
-        DataError: if the folder holds no finished run, or cannot be written to.
+        DataError: if the folder holds no finished run, cannot be written to, or another process is
+            at work on it.
     """
+    with _alone_in(folder):
+        return _edit(folder, edits, progress)
+
+
+def _edit(folder: Path, edits: Sequence[Edit], progress: Progress) -> list[str]:
     summary, clip = _state(folder)
     said = []
     for edit in edits:
         clip, line = edit.apply(clip)
         said.append(line)
     overlay, original = folder / OVERLAY, folder / ORIGINAL_OVERLAY
+    if not summary.edits:  # before anything changes: what cannot be kept is not touched either
+        _keep(overlay, original)
+        _keep(folder / TRACKS, folder / ORIGINAL_TRACKS)
     with _as_a_whole(folder):
-        if not summary.edits:
-            _keep(folder / TRACKS, folder / ORIGINAL_TRACKS)
-            _keep(overlay, original)
         write_tracks(clip, folder / TRACKS)
         after = with_tracks(summary, clip, [*summary.edits, *(edit.text for edit in edits)])
         write_summary(after, folder)
@@ -77,9 +89,14 @@ def undo_edits(folder: Path, progress: Progress = iter) -> None:
         progress: wraps the frames that are drawn, if the overlay of the run is not there any more.
 
     Raises:
-        DataError: if the folder holds no finished run, the run was never edited, or nothing can be
-            written there.
+        DataError: if the folder holds no finished run, the run was never edited, nothing can be
+            written there, or another process is at work on it.
     """
+    with _alone_in(folder):
+        _undo(folder, progress)
+
+
+def _undo(folder: Path, progress: Progress) -> None:
     summary, _ = _state(folder)
     tracks, overlay = folder / ORIGINAL_TRACKS, folder / ORIGINAL_OVERLAY
     if not tracks.is_file():
@@ -98,20 +115,27 @@ def undo_edits(folder: Path, progress: Progress = iter) -> None:
         original.unlink(missing_ok=True)
 
 
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """As `alone_in`, by whatever name the run is called; no lock is made of what is not there."""
+    with alone_in(folder.resolve()) if folder.is_dir() else nullcontext():
+        yield
+
+
 def _state(folder: Path) -> tuple[Summary, TrackedClip]:
     """What an edit starts from."""
     if (folder / UNFINISHED).exists():
         raise DataError(f"{folder}: this run is not finished; qivis-infer --resume finishes it")
-    if not (folder / BEFORE).exists():
+    if not (folder / BEFORE_EDIT).exists():
         return read_run(folder)
     log.warning("%s: an edit was cut short; this starts from the tracks before it", folder)
-    return read_run(folder / BEFORE)
+    return read_run(folder / BEFORE_EDIT)
 
 
 @contextmanager
 def _as_a_whole(folder: Path) -> Iterator[None]:
     """Leaves behind what was there before, unless the block ends well."""
-    before = folder / BEFORE
+    before = folder / BEFORE_EDIT
     if not before.exists():
         with atomic_folder(before) as partial_folder:
             for name in (TRACKS, SUMMARY):
@@ -137,7 +161,7 @@ def _copy(path: Path, to: Path) -> None:
 def _draw(summary: Summary, clip: TrackedClip, folder: Path, progress: Progress) -> None:
     source = Path(summary.task["source"])
     sound = source if source.is_file() else None
-    redraw(clip, progress(frames_again(summary)), folder / OVERLAY, sound, folder / BEFORE)
+    redraw(clip, progress(frames_again(summary)), folder / OVERLAY, sound, folder / BEFORE_EDIT)
 
 
 def _write_further_anew(folder: Path, summary: Summary) -> None:

@@ -1,11 +1,14 @@
 """What is made of a finished run without the network: exports, and the page to look through it."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from qivis.export.formats import FrameOpener, export_clip
+from qivis.errors import DataError, QivisError
+from qivis.export.formats import EXPORTS, FrameOpener, export_clip
 from qivis.inference.summary import read_run
+from qivis.structures import TrackedClip
 from qivis.viz.review import write_proxy, write_review
 
 REVIEW = "review.html"
@@ -24,13 +27,31 @@ def write_further(
 
     Raises:
         QivisError: if a format has no room for the tracks, the clip cannot be decoded any more, or
-            nothing can be written there.
+            nothing can be written there; what can be had is written all the same.
     """
     summary, clip = read_run(folder)
-    for name in formats:
-        export_clip(name, clip, summary.name, frames, folder)
+    tasks: list[Callable[[], object]]
+    tasks = [partial(export_clip, name, clip, summary.name, frames, folder) for name in formats]
     if review:
-        with tempfile.TemporaryDirectory() as scratch:
-            video = Path(scratch) / "proxy.mp4"
-            write_proxy(frames(), clip, video)
-            write_review(clip, summary.name, video, folder / REVIEW)
+        tasks.append(partial(_write_page, clip, summary.name, frames, folder / REVIEW))
+    failed = []
+    for task in tasks:
+        try:
+            task()
+        except QivisError as error:
+            failed.append(error)
+    if failed:
+        raise DataError("; ".join(map(str, failed))) from failed[0]
+
+
+def needs_pictures(formats: Sequence[str], *, review: bool) -> list[str]:
+    """Of what is asked for, that for which a clip is decoded once more."""
+    asked = [name for name in formats if EXPORTS[name].needs_pictures]
+    return [*asked, "review"] if review else asked
+
+
+def _write_page(clip: TrackedClip, name: str, frames: FrameOpener, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        video = Path(scratch) / "proxy.mp4"
+        write_proxy(frames(), clip, video)
+        write_review(clip, name, video, path)

@@ -148,7 +148,7 @@ def associated_by(tracking: TrackingConfig, association: str | None) -> Tracking
     if association is None:
         return tracking
     asked = {**to_dict(tracking), "association": association}
-    return from_dict(TrackingConfig, asked, "association")
+    return from_dict(TrackingConfig, asked, "tracking")
 
 
 def best_precision(device: torch.device) -> Precision:

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from qivis.inference import predictor, recorder, run
+from qivis.inference import onnx_predictor, predictor, recorder, run
+from qivis.inference.onnx_predictor import OnnxPredictor
 from qivis.models import postprocess
 from qivis.models.box_stage import BoxStage
 from qivis.models.optimize import FusedFeatures
@@ -26,12 +27,15 @@ from qivis.viz import VideoWriter
 STAGES: tuple[tuple[str, object, str], ...] = (
     ("decode", run, "wanted"),
     ("resize", predictor, "resize_for_test"),
+    ("resize", onnx_predictor, "resize"),
     ("upload, normalise", predictor, "prepare"),
+    ("ONNX Runtime", OnnxPredictor, "_run"),
     ("backbone, pyramid", FusedFeatures, "forward"),
     ("refinement stages", BoxStage, "forward"),
     ("mask head", QueryInst, "mask_logits"),
     ("embeddings", QueryInst, "embeddings"),
     ("paste masks", postprocess, "paste_masks"),
+    ("paste masks", onnx_predictor, "paste_masks"),
     ("tracking", Tracker, "update"),
     ("run lengths", recorder, "views_of"),
     ("draw", recorder, "draw"),
@@ -66,10 +70,11 @@ class Profile:
         """Milliseconds a frame of each stage, and their share of the time that the run took.
 
         Stages overlap in threads, and those of the network run for several frames at the same
-        time, so that shares add up to more than all.
+        time, so that shares add up to more than all. Stages that did not occur are left out.
         """
         lines = [f"{'':19}{'ms a frame':>11}{'share':>8}"]
-        for stage, seconds in (*self._seconds.items(), ("the whole run", self._total)):
+        spent = [(stage, seconds) for stage, seconds in self._seconds.items() if seconds]
+        for stage, seconds in (*spent, ("the whole run", self._total)):
             each = 1000 * seconds / max(num_frames, 1)
             lines.append(f"{stage:19}{each:11.2f}{seconds / self._total:8.0%}")
         return "\n".join(lines)

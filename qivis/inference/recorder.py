@@ -1,8 +1,11 @@
 """Frames with their objects on their way to disk, chunk by chunk."""
 
+from collections import Counter, deque
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
+
+import torch
 
 from qivis.data.video import VideoInfo
 from qivis.inference.journal import CHUNK_FRAMES, Journal, JournalFrame
@@ -15,19 +18,35 @@ from qivis.viz import VideoWriter, draw
 class Recorder:
     """Takes a clip frame by frame; a chunk that an error cuts short leaves nothing.
 
+    A track that too few frames show will be none in the end (`TrackletCollector`), so a frame is
+    only drawn when the next ones are known, and of its tracks only those that are seen often enough
+    until then. A track whose first frames lie further apart is not drawn in these.
+
     journal: where finished chunks go.
     info: of the clip.
     categories: what the labels mean.
+    min_frames: as a track is seen in at least.
     with_overlay: whether frames are drawn, too.
     """
 
     def __init__(
-        self, journal: Journal, info: VideoInfo, categories: Categories, *, with_overlay: bool
+        self,
+        journal: Journal,
+        info: VideoInfo,
+        categories: Categories,
+        min_frames: int,
+        *,
+        with_overlay: bool,
     ) -> None:
         self._journal = journal
         self._info = info
         self._names = categories.names
+        self._min_frames = min_frames
         self._with_overlay = with_overlay
+        self._sightings = Counter(
+            seen.track_id for frame in journal.frames() for seen in frame.seen
+        )
+        self._waiting = deque[_Taken]()
         self._frames: list[JournalFrame] = []
         self._state = TrackerState()
         self._part = ExitStack()
@@ -52,15 +71,31 @@ class Recorder:
             tracked: its objects.
             state: of the tracker after this frame.
         """
-        if self._with_overlay:
-            self._draw(frame, tracked)
-        self._frames.append(JournalFrame(frame.index, frame.seconds, views_of(tracked)))
-        self._state = state
-        if len(self._frames) == CHUNK_FRAMES:
-            self.finish_chunk()
+        seen = views_of(tracked)
+        self._sightings.update(one.track_id for one in seen)
+        kept = JournalFrame(frame.index, frame.seconds, seen)
+        self._waiting.append(_Taken(frame, tracked, kept, state))
+        if len(self._waiting) >= self._min_frames:
+            self._record(self._waiting.popleft(), self._min_frames)
 
-    def finish_chunk(self) -> None:
-        """Have what was taken so far on disk; at the end of the clip, the last chunk."""
+    def finish(self) -> None:
+        """Have all that was taken on disk; the clip has ended."""
+        while self._waiting:
+            num_frames = self._waiting[-1].frame.index + 1
+            self._record(self._waiting.popleft(), min(self._min_frames, num_frames))
+        self._finish_chunk()
+
+    def _record(self, taken: "_Taken", enough: int) -> None:
+        if self._with_overlay:
+            ids = taken.tracked.track_ids.tolist()
+            often = torch.tensor([self._sightings[one] >= enough for one in ids], dtype=torch.bool)
+            self._draw(taken.frame, taken.tracked[often])
+        self._frames.append(taken.kept)
+        self._state = taken.state
+        if len(self._frames) == CHUNK_FRAMES:
+            self._finish_chunk()
+
+    def _finish_chunk(self) -> None:
         if not self._frames:
             return
         self._part.close()  # the overlay's part gets its name
@@ -74,3 +109,12 @@ class Recorder:
             writer = VideoWriter(path, self._info.size, self._info.fps)
             self._writer = self._part.enter_context(writer)
         self._writer.write(draw(frame, tracked, self._names), frame.seconds)
+
+
+class _Taken(NamedTuple):
+    """A frame that waits for the next ones; kept: what the journal will have of it."""
+
+    frame: Frame
+    tracked: TrackedDetections
+    kept: JournalFrame
+    state: TrackerState

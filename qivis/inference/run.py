@@ -72,7 +72,8 @@ def run_clip(
     journal = Journal(folder / UNFINISHED, info.size)
     tracker = build_tracker(predictor.tracking, journal.state())
     frames = wanted(reader, plan, journal.next_index)
-    recorder = Recorder(journal, info, predictor.categories, with_overlay=plan.overlay)
+    min_frames = predictor.tracking.min_frames
+    recorder = Recorder(journal, info, predictor.categories, min_frames, with_overlay=plan.overlay)
     with recorder, Behind(FRAMES_BEHIND) as behind:
         try:
             for frame, tracked in progress(
@@ -82,7 +83,7 @@ def run_clip(
         except KeyboardInterrupt:
             if path.exists() or not is_live(source):
                 raise
-        behind.call(recorder.finish_chunk)
+        behind.call(recorder.finish)
     clip = gather(journal, info, predictor, [index // plan.stride for index in reader.lost])
     parts = [journal.overlay(chunk) for chunk in range(journal.num_chunks)]
     if plan.overlay:

@@ -15,6 +15,7 @@ from qivis.files import locked, write_atomically
 OVERLAY, TRACKS, SUMMARY = "overlay.mp4", "tracks.json", "summary.json"
 UNFINISHED = ".unfinished"  # the folder of a run's journal, gone when the run is finished
 TASK = "task.json"  # in it
+BEFORE_EDIT = ".before_edit"  # the folder of what was there before an edit that is not finished
 
 Task = Mapping[str, Any]  # JSON: the clip, the weights and all settings
 
@@ -85,6 +86,19 @@ def alone_in(folder: Path) -> Iterator[None]:
 def is_finished(folder: Path) -> bool:
     """Whether everything that the run was to write has its final name."""
     return (folder / SUMMARY).is_file() and not (folder / UNFINISHED).exists()
+
+
+def check_no_edit_is_open(folder: Path) -> None:
+    """See that the files of a finished run belong together.
+
+    Raises:
+        DataError: if an edit was cut short.
+    """
+    if (folder / BEFORE_EDIT).exists():
+        raise DataError(
+            f"{folder}: an edit was cut short; have it done or undone by tools/edit_tracks.py, and "
+            "ask again"
+        )
 
 
 def finish(folder: Path) -> None:

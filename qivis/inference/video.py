@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qivis.data.video import open_video
-from qivis.errors import DataError
+from qivis.errors import ConfigError, DataError
 from qivis.inference.ahead import ahead
 from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.inference.predictor import Predictor
@@ -39,9 +39,12 @@ def segment_video(
         Each frame, in order, with its objects: on the CPU, in the frame's pixels, best score first.
 
     Raises:
+        ConfigError: if `frames_per_call` is less than 1.
         VideoError: if the source cannot be opened or decoded.
         DataError: if the device has not enough memory for a single frame.
     """
+    if frames_per_call < 1:
+        raise ConfigError(f"frames_per_call: expected a number from 1 on, got {frames_per_call}")
     opened = open_video(source) if isinstance(source, str | Path) else nullcontext(source)
     with opened as frames:
         yield from segment_frames(
@@ -56,12 +59,15 @@ def segment_frames(
 
     Frames are read, objects found, and identities settled in a thread each, or more.
     """
+    on_cpu = isinstance(predictor, AnyPredictor) and predictor.device.type == "cpu"
+    if on_cpu:  # which sees them one by one
+        frames_per_call = min(frames_per_call, FRAMES_PER_CALL)
     rest = ahead(frames, depth=frames_per_call)
     if isinstance(predictor, Predictor):  # draws no masks that the tracker would not look at
         least = max(predictor.score_threshold, tracker.keep_score)
         predictor = replace(predictor, score_threshold=least)
     beside: Callable[[], AbstractContextManager[None]] = nullcontext
-    if isinstance(predictor, Predictor) and predictor.device.type == "cpu":
+    if on_cpu and isinstance(predictor, Predictor):
         found, beside = find_side_by_side(rest, predictor), one_thread
     else:
         found = ahead(_find_in_chunks(rest, predictor, frames_per_call), depth=frames_per_call)

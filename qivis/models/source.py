@@ -45,6 +45,8 @@ def find_weights(weights: str | Path) -> Path:
     path = Path(weights)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise WeightsError(f"{weights}: is a folder; give the path of a weights file in it")
     if path.suffix or len(path.parts) > 1:
         raise WeightsError(
             f"{weights}: no such file; give the path of a weights file, the name of published "

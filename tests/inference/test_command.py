@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import signal
 import subprocess
@@ -9,10 +10,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from qivis.files import locked
 from qivis.inference.command import main
 from qivis.inference.journal import CHUNK_FRAMES
+from qivis.inference.run_folder import BEFORE_EDIT
 from tests.interrupted import interruptible, wait_for_chunk
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +121,60 @@ def test_further_files_can_be_had_of_what_is_done(run, clip):
     run(clip, "--score", 0, "--resume")
     _, lines, _ = run(clip, "--score", 0, "--resume", "--export", "mot", "cutouts")
     assert {"mot.txt", "cutouts"} <= {path.name for path in Path(lines[-1]).iterdir()}
+
+
+def test_nothing_is_had_of_a_run_whose_edit_was_cut_short(run, clip):
+    _, lines, _ = run(clip, "--score", 0)
+    (Path(lines[-1]) / BEFORE_EDIT).mkdir()
+    code, _, (complaint,) = run(clip, "--score", 0, "--resume", "--export", "mot")
+    assert code == 2
+    assert "an edit was cut short; have it done or undone by tools/edit_tracks.py" in complaint
+    assert not Path(lines[-1], "mot.txt").exists()
+
+
+def test_pictures_that_were_exchanged_are_another_clip(run, tmp_path):
+    pictures = [tmp_path / "pictures" / f"{index}.png" for index in range(2)]
+    pictures[0].parent.mkdir()
+    for shade in (50, 60):  # of the same size to the byte
+        for path in pictures:
+            Image.new("RGB", (96, 64), (shade, shade, shade)).save(path)
+        _, lines, _ = run(pictures[0].parent, "--score", 0, "--resume")
+        assert not lines[1].endswith("is done already")
+    assert Path(lines[-1]).name == "pictures-2"
+
+
+def test_a_glob_means_the_files_of_the_folder_in_which_it_was_given(run, tmp_path, monkeypatch):
+    for folder in ("first", "second"):
+        (tmp_path / folder / "frames").mkdir(parents=True)
+        Image.new("RGB", (96, 64)).save(tmp_path / folder / "frames" / "0.png")
+        monkeypatch.chdir(tmp_path / folder)
+        _, lines, _ = run("frames/*.png", "--score", 0, "--resume")
+        source = json.loads(Path(lines[-1], "summary.json").read_text())["task"]["source"]
+        assert source == str(tmp_path / folder / "frames" / "*.png")
+
+
+@pytest.mark.parametrize("asked", [["--export", "csv", "cutouts"], ["--save", "review"]])
+def test_what_needs_the_pictures_of_something_live_once_more_is_refused_at_once(run, asked):
+    code, lines, (complaint,) = run("-", *asked)
+    assert (code, lines) == (2, [])
+    assert complaint.endswith(f"-: is live, and cannot be seen once more; leave out {asked[-1]}")
+
+
+def test_the_bar_ends_where_the_clip_is_left(run, clip, capsys):
+    for limits, total in ((["--max-frames", 5], 5), (["--seconds", 0.3, "--stride", 2], 2)):
+        main([str(clip), "--out", str(clip.parent / "runs"), *map(str, limits)])
+        assert f"/{total} [" in capsys.readouterr().err
+
+
+def test_what_was_live_is_never_done_already(run, clip, tmp_path, monkeypatch):
+    folders = []
+    for _ in range(2):
+        with clip.open("rb") as stream:
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(stream.raw)))
+            _, lines, complaints = run("-", "--score", 0, "--resume", "--name", "pipe")
+        assert complaints == []
+        folders.append(Path(lines[-1]).name)
+    assert folders == ["pipe", "pipe-2"]
 
 
 def test_without_anything_to_look_at_there_are_only_numbers(run, clip):

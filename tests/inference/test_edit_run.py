@@ -1,5 +1,6 @@
 import json
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,6 @@ from qivis.export.formats import EXPORTS
 from qivis.inference.clip_again import frames_again
 from qivis.inference.command import main
 from qivis.inference.edit_run import (
-    BEFORE,
     ORIGINAL_OVERLAY,
     ORIGINAL_TRACKS,
     edit_run,
@@ -24,7 +24,7 @@ from qivis.inference.edit_run import (
 )
 from qivis.inference.edits import Edit, drop, merge, rename, split
 from qivis.inference.further import REVIEW, write_further
-from qivis.inference.run_folder import OVERLAY, TRACKS, UNFINISHED
+from qivis.inference.run_folder import BEFORE_EDIT, OVERLAY, TRACKS, UNFINISHED, alone_in
 from qivis.inference.summary import read_run
 from qivis.viz import color
 from tests.finished_run import GREY, contents, make_run, pictures, seconds_of_sound, times
@@ -326,6 +326,38 @@ def test_a_run_of_the_network_is_drawn_as_it_was_edited_and_given_back(tmp_path)
     assert contents(run) == before
 
 
+@pytest.mark.parametrize("how", [partial(edit_run, edits=[DROP]), undo_edits], ids=["edit", "undo"])
+def test_two_processes_do_not_edit_a_run_at_the_same_time(run, how):
+    edit_run(run, [MERGE])
+    before = contents(run)
+    with alone_in(run), pytest.raises(DataError, match="another process is at work on this run"):
+        how(run)
+    assert contents(run) == before
+
+
+def test_a_run_may_be_called_by_the_folder_that_one_is_in(run, monkeypatch):
+    monkeypatch.chdir(run)
+    edit_run(Path(), [DROP])
+    assert [track.track_id for track in read_run(run)[1].tracks] == [3, 7]
+
+
+def test_where_the_original_cannot_be_kept_nothing_is_touched(run):
+    before = contents(run)
+    room = (run / OVERLAY).stat().st_size - 1
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "edit_tracks.py"), str(run), "--drop", "0"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 2
+    complaint = finished.stderr.splitlines()[-1]
+    assert complaint.startswith(f"edit_tracks: {run}: cannot be written to (File too large)")
+    assert complaint.endswith("make room, and ask again")
+    assert contents(run) == before
+
+
 @pytest.mark.slow
 def test_edits_that_are_killed_at_any_time_give_the_same_files(run, tmp_path):
     """Each kill is a SIGKILL of the command, at a time drawn from its whole duration."""
@@ -343,13 +375,13 @@ def test_edits_that_are_killed_at_any_time_give_the_same_files(run, tmp_path):
         folder = shutil.copytree(run, tmp_path / f"{attempt}")
         words = [sys.executable, tool, str(folder), "--merge", "3,7", "--drop", "0"]
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not (folder / BEFORE).exists():
+        while process.poll() is None and not (folder / BEFORE_EDIT).exists():
             time.sleep(0.001)
         time.sleep(draw.uniform(0, duration))
         process.send_signal(signal.SIGKILL)
         process.wait()
         tracks.add((folder / TRACKS).read_bytes())
-        if (folder / BEFORE).exists():
+        if (folder / BEFORE_EDIT).exists():
             edit_run(folder, [MERGE, DROP])
         assert visible(folder) == edited
         undo_edits(folder)

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from qivis.data.video import open_video
@@ -30,6 +32,19 @@ def test_the_page_is_made_where_it_is_asked_for(folder, clip):
     with open_video(clip) as reader:
         write_further(folder, [], reader.frames, review=False)
     assert not (folder / REVIEW).exists()
+
+
+def test_what_can_be_had_is_written_though_something_else_cannot(folder, clip):
+    path = folder / "tracks.json"
+    tracks = json.loads(path.read_text())
+    tracks[-1]["track_id"] = 300  # more than a palette has
+    path.write_text(json.dumps(tracks))
+    with open_video(clip) as reader, pytest.raises(DataError, match=r"png: .*300") as caught:
+        write_further(folder, ["png", "csv", "mot"], reader.frames, review=True)
+    assert "csv" not in str(caught.value)
+    names = {path.name for path in folder.iterdir()}
+    assert {"tracks.csv", "mot.txt", REVIEW} <= names
+    assert "png" not in names
 
 
 def test_a_folder_without_a_run_is_named(tmp_path, clip):

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 import torch
 
-from qivis.errors import DataError, VideoError
+from qivis.errors import ConfigError, DataError, VideoError
 from qivis.inference.predictor import load_predictor
 from qivis.inference.video import segment_frames, segment_video
 from qivis.structures import Frame
@@ -133,6 +133,25 @@ def test_a_frame_that_is_too_large_for_the_device_is_an_error_with_a_remedy(pred
     stream = segment_frames(frames_of(2), of_no_memory, build_tracker(predictor.tracking), 2)
     with pytest.raises(DataError, match=r"64 x 48 pixels; choose a smaller --imgsz"):
         next(stream)
+
+
+def test_no_frame_at_once_is_refused(predictor):
+    with pytest.raises(ConfigError, match="frames_per_call: expected a number from 1 on, got 0"):
+        next(segment_video([], predictor, frames_per_call=0))
+
+
+def test_on_a_cpu_no_more_frames_are_held_than_it_can_work_on(predictor):
+    alive = weakref.WeakSet()
+
+    def many():
+        for index in range(100):
+            frame = Frame(torch.zeros(3, 48, 64, dtype=torch.uint8), index, 0.0)
+            alive.add(frame.image)
+            yield frame
+
+    for _ in segment_video(many(), predictor, frames_per_call=100):
+        time.sleep(0.01)
+        assert len(alive) < 20
 
 
 def test_a_missing_file_is_named(predictor, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from qivis.data.video import expand_source, open_video
+from qivis.data.video import expand_source, files_of, open_video
 from qivis.data.video.file import VideoFile
 from qivis.data.video.pictures import PictureSequence
 from qivis.errors import VideoError
@@ -35,6 +35,23 @@ def test_a_glob_picks_pictures(tmp_path: Path, number_of: NumberOf) -> None:
     save(tmp_path / "deep", "a1.png", "a2.png", "b1.png", "a10.png")
     assert numbers(f"{tmp_path}/deep/a*.png", number_of) == [0, 1, 3]
     assert numbers(f"{tmp_path}/**/a*.png", number_of) == [0, 1, 3]
+
+
+def test_a_glob_of_pictures_and_videos_is_refused(tmp_path: Path, make_clip: MakeClip) -> None:
+    save(tmp_path, "a.png")
+    make_clip("b.mp4")
+    for use in (open_video, expand_source):
+        with pytest.raises(VideoError, match=r"such as a\.png, and videos, such as b\.mp4; give"):
+            use(str(tmp_path / "*"))
+
+
+def test_the_files_of_a_source_are_those_that_are_read(tmp_path: Path) -> None:
+    for name in ("10.png", "9.png", "notes.txt"):
+        (tmp_path / name).touch()
+    expected = [tmp_path / "9.png", tmp_path / "10.png"]
+    assert files_of(tmp_path) == files_of(tmp_path / "*") == expected
+    assert files_of(tmp_path / "9.png") == [tmp_path / "9.png"]
+    assert files_of("-") == files_of("rtsp://camera") == files_of(tmp_path / "*.mp4") == []
 
 
 def test_a_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
