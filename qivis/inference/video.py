@@ -37,6 +37,8 @@ def segment_video(
 
     Yields:
         Each frame, in order, with its objects: on the CPU, in the frame's pixels, best score first.
+        What is seen in too few frames to be a track (`TrackingConfig.min_frames`) is among them,
+        for only later frames tell.
 
     Raises:
         ConfigError: if `frames_per_call` is less than 1.

@@ -17,6 +17,7 @@ from qivis.ffmpeg import name_of
 FALLBACK_FPS = Fraction(25)  # of streams that state no rate, such as raw H.264
 # An AVI has no times to show pictures at. FFmpeg finds them out for some codecs, not for these.
 UNTIMED_IN_AVI = frozenset({"h264", "hevc"})
+FFMPEG_MOST = 2**31 - 1  # of its numbers of pixels
 
 
 def open_container(
@@ -57,7 +58,8 @@ def video_stream(container: InputContainer, name: Path | str, limits: Limits) ->
         raise VideoError(f"{name}: its video codec is not known to this build of PyAV")
     limits.check(name, (codec.height, codec.width))
     # FFmpeg counts the memory of a picture, whose rows and columns are rounded up.
-    codec.options = {"max_pixels": str(2 * limits.max_pixels + 2**16)}
+    most = min(2 * limits.max_pixels + 2**16, FFMPEG_MOST)
+    codec.options = {"max_pixels": str(most)}
     return stream
 
 
