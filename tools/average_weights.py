@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from qivis.flags import share
+from qivis.command_line import run_command, share
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,4 +45,4 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, "average_weights"))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.command_line import run_command
+
 if TYPE_CHECKING:
     from qivis.config.schema import DataConfig
     from qivis.data.contents import NamedSet
@@ -91,4 +93,4 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)  # what the readers warn of is among the faults
-    sys.exit(main())
+    sys.exit(run_command(main, "check_data"))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.command_line import run_command
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert what the command line names; returns the exit code."""
@@ -41,4 +43,4 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, "convert_weights"))

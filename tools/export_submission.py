@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.command_line import whole_number
 from qivis.config.arguments import add_overrides
-from qivis.flags import whole_number
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 

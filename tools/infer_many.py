@@ -6,8 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
+from qivis.command_line import whole_number
 from qivis.errors import QivisError
-from qivis.flags import whole_number
 from qivis.inference.arguments import command_parser, parse_with
 
 NOTE = """

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from qivis.flags import duration, share, whole_number
+from qivis.command_line import duration, share, whole_number
 from qivis.shards import shard_argument
 
 DESCRIPTION = """\

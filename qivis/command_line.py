@@ -1,9 +1,29 @@
-"""Numbers of command lines: each reader raises what argparse shows of a value that is none."""
+"""What commands share: numbers as flags, and their end by Ctrl-C.
+
+Each reader of a number raises what argparse shows of a value that is none.
+"""
 
 import math
 import re
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+
+INTERRUPTED = 130  # what shells take for an end by SIGINT
+
+
+def run_command(main: Callable[[], int], name: str) -> int:
+    """Run a command that leaves nothing half-written, and needs no more than a line at Ctrl-C.
+
+    Args:
+        main: gives its exit code.
+        name: of the command.
+    """
+    try:
+        return main()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{name}: interrupted\n")
+        return INTERRUPTED
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:

@@ -1,12 +1,16 @@
-"""Numbers of command lines, and what is said of others."""
+"""Numbers of command lines, what is said of others, and how Ctrl-C ends a command."""
 
+import subprocess
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from qivis.flags import duration, share, whole_number
+from qivis.command_line import duration, share, whole_number
 
+ROOT = Path(__file__).parents[1]
 BELOW_TEN = "expected a whole number from 1 to 9, got "
 SHARE, DURATION = "expected a number from 0 to 1, got ", "expected a number above 0, got "
 
@@ -43,3 +47,18 @@ def test_others_are_answered_with_what_is_expected(
         with pytest.raises(ArgumentTypeError) as caught:
             read(text)
         assert str(caught.value) == f"{words}{text!r}"
+
+
+@pytest.mark.parametrize("tool", ["check_data", "evaluate", "export_onnx"])
+def test_ctrl_c_is_one_line_and_130(tool: str) -> None:
+    """Here while it reads its arguments."""
+    code = (
+        "import argparse, runpy\n"
+        "def interrupted(*_): raise KeyboardInterrupt\n"
+        "argparse.ArgumentParser.parse_args = interrupted\n"
+        f"runpy.run_path('tools/{tool}.py', run_name='__main__')"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (130, f"{tool}: interrupted\n")
