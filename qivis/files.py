@@ -62,9 +62,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what a killed process left behind of `atomic_path` in a folder that is ours alone."""
+    """Remove what a killed process left behind of files and folders, in one that is ours alone."""
     for partial in folder.glob(".*.part"):
-        if partial.is_file():
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
             partial.unlink()
 
 

@@ -169,8 +169,8 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         choices=SAVED,
         default=["overlay"],
         metavar="WHAT",
-        help="overlay (the default), review (a page to look through the tracks), or nothing; "
-        "tracks.json and summary.json are always written",
+        help="overlay (the default), review (a page to look through the tracks), or both; neither "
+        "if nothing is named; tracks.json and summary.json are always written",
     )
     add(
         "--export",

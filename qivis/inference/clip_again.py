@@ -45,7 +45,7 @@ def _check_unchanged(source: str, num_bytes: int | None) -> None:
     files = files_of(source)
     if not files:
         raise VideoError(f"{source}: is not there any more; put it back, and ask again")
-    if num_bytes not in (None, sum(file.stat().st_size for file in files)):
+    if num_bytes not in (None, sum(file.stat().st_size for file in files if file.exists())):
         raise _not_the_same(source)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
-from qivis.files import make_writable
+from qivis.files import make_writable, remove_partial_files
 from qivis.inference.arguments import parse_args
 from qivis.inference.names import named_clips
 from qivis.shards import own_shard
@@ -129,6 +129,7 @@ def segment(
         predictor = load()
         task = task_of(source, args, predictor)
         folder = _claim(args.out / name, task, args, held, shared=shared)
+        remove_partial_files(folder)
         if is_finished(folder):
             check_no_edit_is_open(folder)
             say(f"{source}: is done already")

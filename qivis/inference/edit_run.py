@@ -8,14 +8,14 @@ the next one starts from what is in it.
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from qivis.errors import DataError, QivisError
 from qivis.export.formats import EXPORTS
 from qivis.export.tracks_json import write_tracks
-from qivis.files import atomic_folder, atomic_path
+from qivis.files import atomic_folder, atomic_path, remove_partial_files
 from qivis.inference.clip_again import frames_again
 from qivis.inference.edits import Edit
 from qivis.inference.further import REVIEW, write_further
@@ -118,7 +118,11 @@ def _undo(folder: Path, progress: Progress) -> None:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """As `alone_in`, by whatever name the run is called; no lock is made of what is not there."""
-    with alone_in(folder.resolve()) if folder.is_dir() else nullcontext():
+    if not folder.is_dir():
+        yield
+        return
+    with alone_in(folder.resolve()):
+        remove_partial_files(folder)
         yield
 
 

@@ -1,6 +1,7 @@
 """Pictures to detections: a network with everything that it needs to be used."""
 
 import os
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from qivis.config import from_dict, to_dict
 from qivis.config.schema import InputConfig, TrackingConfig
-from qivis.errors import WeightsError
+from qivis.errors import ConfigError, WeightsError
 from qivis.models.inputs import prepare, resize_for_test
 from qivis.models.optimize import optimize as optimize_model
 from qivis.models.postprocess import select_detections
@@ -111,8 +112,10 @@ def load_predictor(
     Raises:
         WeightsError: if the weights cannot be had or used, there is no such device, or the weights
             have no embeddings that the asked association needs.
-        ConfigError: if there is no such association.
+        ConfigError: if there is no such association or precision.
     """
+    if precision not in ("auto", *typing.get_args(Precision)):
+        raise ConfigError(f"precision: expected auto, float32 or bfloat16, got {precision!r}")
     target = pick_device(device)
     model, header = open_weights(weights)
     model.drop_training_heads()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qivis.errors import DataError
-from qivis.files import locked, write_atomically
+from qivis.files import locked, remove_partial_files, write_atomically
 
 OVERLAY, TRACKS, SUMMARY = "overlay.mp4", "tracks.json", "summary.json"
 UNFINISHED = ".unfinished"  # the folder of a run's journal, gone when the run is finished
@@ -103,8 +103,7 @@ def check_no_edit_is_open(folder: Path) -> None:
 
 def finish(folder: Path) -> None:
     """The results are there: what was needed to go on is removed, and what a kill has left."""
-    for rest in folder.glob(".*.part"):
-        rest.unlink()
+    remove_partial_files(folder)
     shutil.rmtree(folder / UNFINISHED)
 
 

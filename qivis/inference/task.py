@@ -54,7 +54,7 @@ def plan_of(args: Namespace, predictor: AnyPredictor) -> Plan:
 
 def task_of(source: str, args: Namespace, predictor: AnyPredictor) -> dict[str, Any]:
     """Everything that the results depend on, as JSON."""
-    path, stats = Path(source), [file.stat() for file in files_of(source)]
+    path, stats = Path(source), [file.stat() for file in files_of(source) if file.exists()]
     return {
         # A glob, too, means other files when it is given in another folder.
         "source": str(path.absolute()) if stats else source,

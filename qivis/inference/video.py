@@ -43,7 +43,7 @@ def segment_video(
     Raises:
         ConfigError: if `frames_per_call` is less than 1.
         VideoError: if the source cannot be opened or decoded.
-        DataError: if the device has not enough memory for a single frame.
+        DataError: if something is no frame, or the device has not enough memory for a single one.
     """
     if frames_per_call < 1:
         raise ConfigError(f"frames_per_call: expected a number from 1 on, got {frames_per_call}")
@@ -64,7 +64,7 @@ def segment_frames(
     on_cpu = isinstance(predictor, AnyPredictor) and predictor.device.type == "cpu"
     if on_cpu:  # which sees them one by one
         frames_per_call = min(frames_per_call, FRAMES_PER_CALL)
-    rest = ahead(frames, depth=frames_per_call)
+    rest = ahead(map(_checked, frames), depth=frames_per_call)
     if isinstance(predictor, Predictor):  # draws no masks that the tracker would not look at
         least = max(predictor.score_threshold, tracker.keep_score)
         predictor = replace(predictor, score_threshold=least)
@@ -81,6 +81,24 @@ def segment_frames(
     finally:
         found.close()
         rest.close()
+
+
+def _checked(frame: Frame) -> Frame:
+    """What the caller hands over, once it is seen to be a frame."""
+    image = getattr(frame, "image", None)
+    if not (
+        isinstance(image, Tensor)
+        and image.dtype == torch.uint8
+        and image.dim() == 3
+        and len(image) == 3
+        and image.numel()
+    ):
+        shape = f"{tuple(image.shape)} {image.dtype}" if isinstance(image, Tensor) else "none"
+        raise DataError(
+            "expected a Frame whose image is a tensor (3, H, W) of torch.uint8, got "
+            f"{type(frame).__name__} with image {shape}"
+        )
+    return frame
 
 
 def _find_in_chunks(

@@ -29,6 +29,7 @@ FORMAT = 2  # counts the changes of what a graph takes and gives
 INPUTS = ("images", "sizes")
 OUTPUTS = ("scores", "labels", "boxes", "masks", "queries", "embeddings")  # the last: if learned
 DIVISOR = 32  # of the sides of what the network sees: the coarsest stride
+LONGEST_SIDE = 8192
 MOST_DETECTIONS = 50  # as many as a `Predictor` keeps
 CANDIDATES = 1024  # pairs that NMS looks at; those behind them score next to nothing
 EXAMPLES = 2  # pictures that the network is traced with, which takes a single one for special
@@ -153,10 +154,10 @@ def export_onnx(
 
 
 def _check(size: tuple[int, int], detections: int) -> None:
-    if any(side % DIVISOR or side < 2 * DIVISOR for side in size):
+    if any(side % DIVISOR or not 2 * DIVISOR <= side <= LONGEST_SIDE for side in size):
         raise ConfigError(
-            f"an ONNX graph sees pictures whose sides are multiples of {DIVISOR}, "
-            f"from {2 * DIVISOR} on; got {size[0]} x {size[1]}"
+            f"an ONNX graph sees pictures whose sides are multiples of {DIVISOR}, from "
+            f"{2 * DIVISOR} to {LONGEST_SIDE}; got {size[0]} x {size[1]}"
         )
     if detections < 1:
         raise ConfigError(f"an ONNX graph has at least 1 detection, got {detections}")

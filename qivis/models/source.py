@@ -26,6 +26,8 @@ def open_weights(weights: str | Path) -> tuple[QueryInst, WeightsHeader]:
         WeightsError: if there are no such weights, or they cannot be used.
     """
     path = find_weights(weights)
+    if path.suffix == ".onnx":
+        raise WeightsError(f"{weights}: is an ONNX graph, which only qivis-infer --weights runs")
     if weights == DEFAULT or Path(weights).is_file():
         return load_weights(path)
     return open_published(path, str(weights))
@@ -45,12 +47,12 @@ def find_weights(weights: str | Path) -> Path:
     path = Path(weights)
     if path.is_file():
         return path
-    if path.is_dir():
+    if str(weights) and path.is_dir():
         raise WeightsError(f"{weights}: is a folder; give the path of a weights file in it")
-    if path.suffix or len(path.parts) > 1:
+    if path.suffix or len(path.parts) != 1:
         raise WeightsError(
-            f"{weights}: no such file; give the path of a weights file, the name of published "
-            f"weights, or {DEFAULT!r}"
+            f"{str(weights) or repr(weights)}: no such file; give the path of a weights file, the "
+            f"name of published weights, or {DEFAULT!r}"
         )
     return fetch(str(weights))
 

@@ -132,6 +132,15 @@ def test_nothing_is_had_of_a_run_whose_edit_was_cut_short(run, clip):
     assert not Path(lines[-1], "mot.txt").exists()
 
 
+def test_what_a_kill_has_left_of_exports_is_removed(run, clip):
+    _, lines, _ = run(clip, "--score", 0, "--export", "mot")
+    left = Path(lines[-1], ".png.abc.part")
+    left.mkdir()
+    (left / "00000.png").touch()
+    assert run(clip, "--score", 0, "--resume", "--export", "mot")[0] == 0
+    assert not left.exists()
+
+
 def test_pictures_that_were_exchanged_are_another_clip(run, tmp_path):
     pictures = [tmp_path / "pictures" / f"{index}.png" for index in range(2)]
     pictures[0].parent.mkdir()

@@ -335,6 +335,14 @@ def test_two_processes_do_not_edit_a_run_at_the_same_time(run, how):
     assert contents(run) == before
 
 
+def test_what_a_kill_has_left_of_exports_is_gone_after_an_edit(run):
+    (run / ".png.abc.part").mkdir()
+    (run / ".png.abc.part" / "00000.png").touch()
+    (run / ".tracks.csv.abc.part").touch()
+    edit_run(run, [DROP])
+    assert not [name for name in contents(run) if "part" in name]
+
+
 def test_a_run_may_be_called_by_the_folder_that_one_is_in(run, monkeypatch):
     monkeypatch.chdir(run)
     edit_run(Path(), [DROP])

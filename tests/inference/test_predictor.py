@@ -138,6 +138,11 @@ def test_an_association_that_does_not_exist_is_refused(tiny_weights: Path) -> No
         load_predictor(tiny_weights, "cpu", "querry")
 
 
+def test_a_precision_that_does_not_exist_is_refused(tiny_weights: Path) -> None:
+    with pytest.raises(ConfigError, match="expected auto, float32 or bfloat16, got 'float16'"):
+        load_predictor(tiny_weights, "cpu", precision="float16")  # type: ignore[arg-type]
+
+
 def test_heads_that_only_training_needs_are_not_kept(tiny_weights: Path) -> None:
     assert len(load_predictor(tiny_weights, "cpu").model.mask_heads) == 1
 

@@ -154,6 +154,21 @@ def test_on_a_cpu_no_more_frames_are_held_than_it_can_work_on(predictor):
         assert len(alive) < 20
 
 
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), "got Tensor with image none"),
+        (Frame(torch.zeros(3, 8, 8), 0, 0.0), r"\(3, 8, 8\) torch.float32"),
+        (Frame(torch.zeros(4, 8, 8, dtype=torch.uint8), 0, 0.0), r"\(4, 8, 8\) torch.uint8"),
+        (Frame(torch.zeros(3, 0, 8, dtype=torch.uint8), 0, 0.0), r"\(3, 0, 8\) torch.uint8"),
+    ],
+    ids=["no frame", "no bytes", "four channels", "no pixel"],
+)
+def test_what_is_no_frame_is_refused(predictor, frame, words):
+    with pytest.raises(DataError, match=f"expected a Frame whose image is .*{words}"):
+        list(segment_video([frame], predictor))
+
+
 def test_a_missing_file_is_named(predictor, tmp_path):
     with pytest.raises(VideoError, match="nothing_here"):
         next(segment_video(tmp_path / "nothing_here.mp4", predictor))

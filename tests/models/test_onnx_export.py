@@ -159,7 +159,8 @@ def header_of(config: ModelConfig) -> WeightsHeader:
 @pytest.mark.parametrize(
     ("size", "detections", "words"),
     [
-        ((60, 96), 5, "multiples of 32, from 64 on; got 60 x 96"),
+        ((60, 96), 5, "multiples of 32, from 64 to 8192; got 60 x 96"),
+        ((96, 32000), 5, "got 96 x 32000"),
         ((32, 96), 5, "got 32 x 96"),
         ((64, 96), 0, "at least 1 detection, got 0"),
     ],

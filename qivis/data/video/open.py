@@ -116,13 +116,18 @@ def _matches(source: str | Path) -> list[Path]:
     """Files that a glob matches, in natural order."""
     # Path.glob raises ValueError for some of the patterns that this one takes.
     paths = (Path(name) for name in glob(str(source), recursive=True))  # noqa: PTH207
-    return sorted((path for path in paths if path.is_file()), key=_natural_order)
+    return sorted((path for path in paths if _counts(path)), key=_natural_order)
 
 
 def _pictures_among(paths: Iterable[Path]) -> list[Path]:
     """The pictures, in natural order; hidden files, such as macOS leaves behind, are none."""
-    found = (path for path in paths if _is_picture(path) and path.name[0] != "." and path.is_file())
+    found = (path for path in paths if _is_picture(path) and path.name[0] != "." and _counts(path))
     return sorted(found, key=_natural_order)
+
+
+def _counts(path: Path) -> bool:
+    """Whether it is a file, or a link to none: a picture that is lost."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _is_picture(path: Path) -> bool:

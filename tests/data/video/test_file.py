@@ -226,6 +226,15 @@ def test_pictures_that_are_too_large_are_refused(make_clip: MakeClip) -> None:
         open_video(path, max_pixels=64 * 96 - 1)
 
 
+@pytest.mark.parametrize("width", [2, 4, 6, 8, 10, 12, 16, 24, 32, 34])
+def test_pictures_may_be_as_narrow_as_one_likes(make_clip: MakeClip, width: int) -> None:
+    """decord gives some of them with the padding of their rows."""
+    path = make_clip("clip.mp4", num_frames=3, size=(64, width))
+    found, expected = ([frame.image for frame in open_video(path, by)] for by in ("auto", "pyav"))
+    assert [tuple(image.shape) for image in found] == [(3, 64, width)] * 3
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+
+
 def test_pictures_that_grow_too_large_on_the_way_are_damage(make_clip: MakeClip) -> None:
     small, large = make_clip("small.ts", num_frames=4), make_clip("large.ts", 4, size=(512, 512))
     path = small.with_name("both.ts")

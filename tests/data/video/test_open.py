@@ -31,6 +31,15 @@ def test_pictures_of_a_folder_come_in_natural_order(tmp_path: Path, number_of: N
     assert numbers(tmp_path, number_of) == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_link_to_no_picture_is_a_picture_that_is_lost(tmp_path: Path) -> None:
+    save(tmp_path, "1.png", "3.png")
+    (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
+    for source in (tmp_path, tmp_path / "*.png"):
+        with open_video(source) as video:
+            assert [frame.index for frame in video] == [0, 2]
+            assert video.lost == [1]
+
+
 def test_a_glob_picks_pictures(tmp_path: Path, number_of: NumberOf) -> None:
     save(tmp_path / "deep", "a1.png", "a2.png", "b1.png", "a10.png")
     assert numbers(f"{tmp_path}/deep/a*.png", number_of) == [0, 1, 3]

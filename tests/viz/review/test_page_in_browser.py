@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from qivis.ops import rle
-from qivis.structures import Track, TrackedClip, View
+from qivis.structures import Categories, Category, Track, TrackedClip, View
 from qivis.viz.palette import color
 from qivis.viz.review import write_review
 from tests.browser import NAMES, Page, browser, find_chromium
@@ -66,7 +67,9 @@ def people() -> TrackedClip:
         (7, 1, {frame: blobs(frame) for frame in frames[::2]}),
     ]
     tracks = [track(number, seen_in, LENGTH, label) for number, label, seen_in in views]
-    return clip(*tracks, length=LENGTH, lost=LOST)
+    found = clip(*tracks, length=LENGTH, lost=LOST)
+    known = (*found.categories.entries, Category(3, "it's a $dog n"))
+    return replace(found, categories=Categories(known))
 
 
 @pytest.fixture(scope="module")
@@ -345,13 +348,45 @@ def test_edits_become_one_command_that_shells_take(review: Page, folder: Path) -
     review.click_on("document.getElementById('new-name')")
     review.write("it's a $dog n")
     review.click_on(button("Rename"))
-    expected = ["python", "tools/edit_tracks.py", str(folder), "--split", "5@40"]
-    expected += ["--rename", "3=it's a $dog n", "--drop", "5", "--merge", "0,3,7"]
+    expected = ["python", "tools/edit_tracks.py", str(folder), "--rename", "3=it's a $dog n"]
+    expected += ["--split", "5@40", "--drop", "5", "--merge", "0,3,7"]
     assert command(review) == expected
     review.click_on(button("\u00d7", "document.getElementById('edits')"))
     assert command(review) == expected[:-2]
     review.click_on(button("Copy command"))
     review.wait_until("document.getElementById('copy').textContent === 'Copied'")
+
+
+def test_a_track_that_is_dropped_is_not_merged_and_the_last_word_counts(
+    review: Page, folder: Path
+) -> None:
+    def tick(*ids: int) -> None:
+        for track_id in ids:
+            review.click_on(f"{lane(track_id)}.select")
+
+    tick(0, 3, 7)
+    review.click_on(button("Merge 0, 3, 7"))
+    tick(3)
+    review.click_on(button("Drop 3"))
+    assert command(review)[3:] == ["--drop", "3", "--merge", "0,7"]
+    tick(7)
+    review.click_on(button("Drop 7"))
+    assert command(review)[3:] == ["--drop", "3", "--drop", "7"]
+    tick(3, 0)
+    review.click_on(button("Merge 0, 3"))
+    assert command(review)[3:] == ["--drop", "7", "--merge", "0,3"]
+
+
+def test_only_classes_that_there_are_can_be_names(review: Page) -> None:
+    review.click_on(f"{lane(0)}.select")
+    review.click_on("document.getElementById('new-name')")
+    offered = "!document.querySelector('#rename button').disabled"
+    review.write("dog")
+    assert not review.run(offered)
+    assert review.run("document.getElementById('new-name').title").startswith("One of: person, ")
+    review.run("document.getElementById('new-name').value = ''")
+    review.write("animal")
+    assert review.run(offered)
 
 
 def test_a_proposal_becomes_an_edit_and_is_taken_back(review: Page, folder: Path) -> None:

@@ -8,12 +8,22 @@
  *   {kind: "rename", id, name}    a track of another class
  */
 
-/** The edits with one more: merges that share a track become one, a name replaces the last. */
+/**
+ * The edits with one more: merges that share a track become one, a name replaces the last, and a
+ * track that is dropped is in no merge; the last word counts.
+ */
 function withEdit(edits, edit) {
   if (edit.kind === "merge") return withMerge(edits, edit);
   const isReplaced = (other) =>
     other.kind === edit.kind && other.id === edit.id && other.frame === edit.frame;
-  return [...edits.filter((other) => !isReplaced(other)), edit];
+  const others = edits.filter((other) => !isReplaced(other));
+  return [...(edit.kind === "drop" ? withoutInMerges(others, edit.id) : others), edit];
+}
+
+function withoutInMerges(edits, id) {
+  const left = (edit) =>
+    edit.kind === "merge" ? mergeOf(edit.ids.filter((other) => other !== id)) : edit;
+  return edits.map(left).filter(({ kind, ids }) => kind !== "merge" || ids.length > 1);
 }
 
 function withMerge(edits, edit) {
@@ -21,7 +31,8 @@ function withMerge(edits, edit) {
     other.kind === "merge" && other.ids.some((id) => edit.ids.includes(id));
   const shared = edits.filter(isShared);
   const merge = mergeOf([...shared.flatMap((other) => other.ids), ...edit.ids]);
-  return [...edits.filter((other) => !shared.includes(other)), merge];
+  const isDropped = ({ kind, id }) => kind === "drop" && merge.ids.includes(id);
+  return [...edits.filter((other) => !shared.includes(other) && !isDropped(other)), merge];
 }
 
 function mergeOf(ids) {
@@ -54,8 +65,9 @@ function describe(edit) {
 }
 
 // The command makes edits one after the other. On the page, ids mean the tracks that it shows: no
-// edit may take away an id that a later one names, so merges come last.
-const ORDER = ["split", "rename", "drop", "merge"];
+// edit may take away an id that a later one names, so merges come last. A name is for all parts of a
+// track, so it comes first.
+const ORDER = ["rename", "split", "drop", "merge"];
 
 /** Edits in an order in which each finds its tracks; of one track, the latest part is cut first. */
 function inOrder(edits) {

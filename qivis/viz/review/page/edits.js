@@ -36,7 +36,7 @@ class EditBox {
   }
 
   rename(name) {
-    if (!name || !this.selected.length) return;
+    if (!this.isClass(name) || !this.selected.length) return;
     byId("new-name").value = "";
     this.editSelected(this.ids.map((id) => ({ kind: "rename", id, name })));
   }
@@ -68,8 +68,14 @@ class EditBox {
     setAction("split", parts.length > 0, `Split ${parts.join(", ")} at ${frame}`, "Split here");
     setAction("drop", selected.length > 0, `Drop ${this.ids.join(", ")}`, "Drop");
     byId("new-name").disabled = selected.length === 0;
-    byId("rename").querySelector("button").disabled =
-      selected.length === 0 || !byId("new-name").value.trim();
+    const name = byId("new-name").value.trim();
+    byId("rename").querySelector("button").disabled = !selected.length || !this.isClass(name);
+    byId("new-name").title = this.isClass(name) ? "" : `One of: ${this.clip.categories.join(", ")}`;
+  }
+
+  /** The command knows no other names. */
+  isClass(name) {
+    return this.clip.categories.includes(name);
   }
 
   hint() {
