@@ -87,13 +87,15 @@ class Recorder:
 
     def _record(self, taken: "_Taken", enough: int) -> None:
         if self._with_overlay:
-            ids = taken.tracked.track_ids.tolist()
-            often = torch.tensor([self._sightings[one] >= enough for one in ids], dtype=torch.bool)
-            self._draw(taken.frame, taken.tracked[often])
+            self._draw(taken.frame, self._seen_often(taken.tracked, enough))
         self._frames.append(taken.kept)
         self._state = taken.state
         if len(self._frames) == CHUNK_FRAMES:
             self._finish_chunk()
+
+    def _seen_often(self, tracked: TrackedDetections, enough: int) -> TrackedDetections:
+        often = [self._sightings[one] >= enough for one in tracked.track_ids.tolist()]
+        return tracked if all(often) else tracked[torch.tensor(often)]  # masks are much to copy
 
     def _finish_chunk(self) -> None:
         if not self._frames:
