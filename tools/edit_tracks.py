@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
+from qivis.command_line import INTERRUPTED
 from qivis.errors import QivisError
 from qivis.inference.edits import Edit, Edited, drop, drop_short, merge, rename, split
 
 if TYPE_CHECKING:
     from qivis.structures import TrackedClip
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+DONE, BAD_INPUT = 0, 2
 EXAMPLES = """\
 examples:
   edit_tracks.py runs/clip --merge 3,7                    3 and 7 are one object, which is 3

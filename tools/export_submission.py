@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from qivis.command_line import whole_number
+from qivis.command_line import INTERRUPTED, whole_number
 from qivis.config.arguments import add_overrides
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+DONE, BAD_INPUT = 0, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
-from qivis.command_line import whole_number
+from qivis.command_line import INTERRUPTED, whole_number
 from qivis.errors import QivisError
 from qivis.inference.arguments import command_parser, parse_with
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"infer_many: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("infer_many: interrupted; give the same command to go on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 2 if failed else 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from qivis.data.video import files_of, is_live, open_video
+from qivis.data.video import is_live, open_video, stats_of
 from qivis.errors import VideoError
 from qivis.inference.run import Plan, wanted
 from qivis.inference.summary import Summary
@@ -42,10 +42,10 @@ def _check_unchanged(source: str, num_bytes: int | None) -> None:
     """
     if is_live(source):
         raise VideoError(f"{source}: was live, and cannot be seen once more")
-    files = files_of(source)
-    if not files:
+    stats = stats_of(source)
+    if not stats:
         raise VideoError(f"{source}: is not there any more; put it back, and ask again")
-    if num_bytes not in (None, sum(file.stat().st_size for file in files if file.exists())):
+    if num_bytes not in (None, sum(stat.st_size for stat in stats)):
         raise _not_the_same(source)
 
 

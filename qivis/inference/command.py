@@ -15,6 +15,7 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qivis.command_line import INTERRUPTED
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
 from qivis.files import make_writable, remove_partial_files
 from qivis.inference.arguments import parse_args
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from qivis.inference.run_folder import Task
     from qivis.inference.summary import Summary
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+DONE, BAD_INPUT = 0, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:

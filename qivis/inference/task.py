@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qivis.config import to_dict
-from qivis.data.video import files_of
+from qivis.data.video import stats_of
 from qivis.errors import ConfigError, DataError
 from qivis.export.formats import check_formats
 from qivis.inference.onnx_predictor import AnyPredictor, OnnxPredictor
@@ -54,7 +54,7 @@ def plan_of(args: Namespace, predictor: AnyPredictor) -> Plan:
 
 def task_of(source: str, args: Namespace, predictor: AnyPredictor) -> dict[str, Any]:
     """Everything that the results depend on, as JSON."""
-    path, stats = Path(source), [file.stat() for file in files_of(source) if file.exists()]
+    path, stats = Path(source), stats_of(source)
     return {
         # A glob, too, means other files when it is given in another folder.
         "source": str(path.absolute()) if stats else source,

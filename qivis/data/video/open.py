@@ -1,6 +1,7 @@
 """From what a person types to a source of frames."""
 
 import mimetypes
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -60,6 +61,11 @@ def files_of(source: str | Path) -> list[Path]:
     if path.exists():
         return [path]
     return [] if is_live(str(source)) else _of_a_glob(source)
+
+
+def stats_of(source: str | Path) -> list[os.stat_result]:
+    """What the file system says of the files of a source, but for links to none."""
+    return [file.stat() for file in files_of(source) if file.exists()]
 
 
 def expand_source(source: str | Path) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from qivis.data.video.packet_table import PacketTable, read_packet_table
 from qivis.data.video.source import DecoderStoppedError
 from qivis.data.video.upright import Pixels, to_image
 from qivis.data.video.with_pyav import Probe
+from qivis.ffmpeg import name_of
 from qivis.memory import give_back_freed_memory
 from qivis.structures import Frame
 
@@ -155,8 +156,7 @@ def _check_cost(path: Path, is_reopened: bool, redecoding: float, max_redecoding
 def _open(path: Path, num_frames: int) -> Any:
     decord = _import_decord()
     decord.logging.set_level(decord.logging.QUIET)
-    name = str(path.absolute())
-    reader = decord.VideoReader(name, num_threads=THREADS, fault_tol=NO_SUBSTITUTES)
+    reader = decord.VideoReader(name_of(path), num_threads=THREADS, fault_tol=NO_SUBSTITUTES)
     if len(reader) != num_frames:
         raise DecoderStoppedError(f"counts {len(reader)} frames of {num_frames}")
     return reader

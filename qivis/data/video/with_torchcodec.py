@@ -16,6 +16,7 @@ from qivis.data.video.deadline import within
 from qivis.data.video.packet_table import read_packet_table
 from qivis.data.video.source import DecoderStoppedError
 from qivis.errors import VideoError
+from qivis.ffmpeg import name_of
 from qivis.structures import Frame
 
 CHUNK_FRAMES = 16
@@ -87,7 +88,7 @@ def _video_decoder() -> Any:
 
 def _open(path: Path, num_frames: int) -> Any:
     # Approximate seeking gives wrong frames where the rate varies.
-    reader = _video_decoder()(str(path.absolute()), device="cuda", seek_mode="exact")
+    reader = _video_decoder()(name_of(path), device="cuda", seek_mode="exact")
     if len(reader) != num_frames:
         raise DecoderStoppedError(f"counts {len(reader)} frames of {num_frames}")
     return reader

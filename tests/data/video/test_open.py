@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from qivis.data.video import expand_source, files_of, open_video
+from qivis.data.video import expand_source, open_video
 from qivis.data.video.file import VideoFile
+from qivis.data.video.open import files_of
 from qivis.data.video.pictures import PictureSequence
 from qivis.errors import VideoError
 
