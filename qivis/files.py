@@ -44,7 +44,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    before = partial.with_suffix(".old")
+    before = partial.with_suffix(".old.part")  # if a kill leaves it, it is cleared away as a rest
     try:
         yield partial
         for file in partial.rglob("*"):

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from qivis.files import atomic_folder, atomic_path, locked, make_writable, write_atomically
+from qivis.files import (
+    atomic_folder,
+    atomic_path,
+    locked,
+    make_writable,
+    remove_partial_files,
+    write_atomically,
+)
 
 
 def test_a_file_is_written_into_a_new_folder(tmp_path: Path) -> None:
@@ -89,7 +96,7 @@ def test_a_folder_that_cannot_take_its_place_brings_the_one_before_back(
     rename = Path.rename
 
     def refuse_the_new_one(source: Path, target: Path) -> Path:
-        if source.suffix == ".part":
+        if target == path and not source.name.endswith(".old.part"):
             raise OSError("the disk is gone")
         return rename(source, target)
 
@@ -98,6 +105,26 @@ def test_a_folder_that_cannot_take_its_place_brings_the_one_before_back(
         (partial / "new").write_text("")
     assert [entry.name for entry in path.iterdir()] == ["before"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED_WITH_TWO_FOLDERS = """
+import os, shutil, signal, sys
+from pathlib import Path
+from qivis.files import atomic_folder
+shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+with atomic_folder(Path(sys.argv[1])) as partial:
+    (partial / "new").write_text("")
+"""
+
+
+def test_what_a_kill_leaves_of_the_folder_before_is_cleared_away(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    subprocess.run([sys.executable, "-c", KILLED_WITH_TWO_FOLDERS, str(path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_partial_files(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert [entry.name for entry in path.iterdir()] == ["new"]
 
 
 def test_everybody_may_read_a_file(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def _as_a_whole(folder: Path) -> Iterator[None]:
             for name in (TRACKS, SUMMARY):
                 shutil.copyfile(folder / name, partial_folder / name)
     yield
-    done = before.with_suffix(".old")  # half of it would be taken for an edit that was cut short
+    done = before.with_suffix(".part")  # half of it would be taken for an edit that was cut short
     shutil.rmtree(done, ignore_errors=True)
     before.rename(done)
     shutil.rmtree(done)
