@@ -13,7 +13,8 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 # From the lowest to the highest; parts in a row do not import one another.
 LAYERS = [
     {"errors"},
-    {"ops", "ffmpeg", "files", "command_line", "memory", "processor", "shards", "assets"},
+    {"ops", "counted", "ffmpeg", "files", "command_line"}
+    | {"memory", "processor", "shards", "assets"},
     {"structures", "config"},
     {"models", "tracking", "data", "viz", "export"},
     {"inference", "evaluation"},

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from qivis.command_line import INTERRUPTED, whole_number
 from qivis.config.arguments import add_overrides
+from qivis.counted import counted
 
 DONE, BAD_INPUT = 0, 2
 
@@ -41,7 +42,7 @@ def export(args: argparse.Namespace) -> int:
     root = args.data_root or Path(config.data.root)
     tracks = find_submission(args.weights, config, root, args.device, args.max_tracks)
     number = write_submission(tracks, args.out)
-    print(f"{number} tracks")
+    print(counted(number, "track"))
     print(args.out.resolve())
     return DONE
 

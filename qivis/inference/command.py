@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qivis.command_line import INTERRUPTED
+from qivis.counted import counted
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
 from qivis.files import make_writable, remove_partial_files
 from qivis.inference.arguments import parse_args
@@ -226,9 +227,10 @@ def load_aloud(args: argparse.Namespace) -> AnyPredictor:
 def _line(summary: Summary) -> str:
     """What came of a clip, on one line."""
     return (
-        f"{summary.source}: {summary.frames} frames, {summary.tracks} tracks, "
-        f"longest {summary.longest} frames, {summary.frames / summary.run_seconds:.1f} fps, "
-        f"{len(summary.lost_frames)} frames lost"
+        f"{summary.source}: {counted(summary.frames, 'frame')}, "
+        f"{counted(summary.tracks, 'track')}, longest {counted(summary.longest, 'frame')}, "
+        f"{summary.frames / summary.run_seconds:.1f} fps, "
+        f"{counted(len(summary.lost_frames), 'frame')} lost"
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from qivis.counted import counted
 from qivis.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def merge(clip: TrackedClip, track_ids: Sequence[int]) -> Edited:
     said = f"tracks {_listed(track_ids)} are one now, {_described(merged, clip.categories)}"
     shared = sum(len(row) > 1 for row in rows)
     if shared:
-        said += f"; {_frames(shared)} showed more than one of them: the better score stayed"
+        said += (
+            f"; {counted(shared, 'frame')} showed more than one of them: the better score stayed"
+        )
     return Edited(_with(clip, track_ids, merged), said)
 
 
@@ -137,7 +140,8 @@ def rename(clip: TrackedClip, track_id: int, name: str) -> Edited:
 def drop_short(clip: TrackedClip, min_frames: int) -> Edited:
     """Take out the tracks that are seen in fewer frames."""
     short = [track.track_id for track in clip.tracks if track.num_seen < min_frames]
-    said = f"tracks seen in fewer than {_frames(min_frames)} dropped: {_listed(short) or 'none'}"
+    least = counted(min_frames, "frame")
+    said = f"tracks seen in fewer than {least} dropped: {_listed(short) or 'none'}"
     return Edited(_with(clip, short), said)
 
 
@@ -158,11 +162,7 @@ def _with(clip: TrackedClip, gone: Collection[int], *new: Track) -> TrackedClip:
 
 def _described(track: Track, categories: Categories) -> str:
     name = categories.names[track.label]
-    return f"track {track.track_id} ({name}), seen in {_frames(track.num_seen)}"
-
-
-def _frames(number: int) -> str:
-    return "1 frame" if number == 1 else f"{number} frames"
+    return f"track {track.track_id} ({name}), seen in {counted(track.num_seen, 'frame')}"
 
 
 def _listed(ids: Sequence[int]) -> str:

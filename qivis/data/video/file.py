@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Literal
 
+from qivis.counted import counted
 from qivis.data.video.container import open_container, video_stream
 from qivis.data.video.source import DecoderStoppedError, FrameSource, Limits
 from qivis.data.video.with_decord import (
@@ -117,9 +118,9 @@ class VideoFile(FrameSource):
             yield from decoder.frames()
         if decoder.lost or decoder.last_error:
             log.warning(
-                "%s: damaged; %d frames could not be decoded, first of index %s (last error: %s)",
+                "%s: damaged; %s could not be decoded, first of index %s (last error: %s)",
                 self.path,
-                len(decoder.lost),
+                counted(len(decoder.lost), "frame"),
                 decoder.lost[0] if decoder.lost else "unknown",
                 decoder.last_error or "the file ends too early",
             )

@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from qivis.counted import counted
 from qivis.data.video.container import (
     claimed_seconds,
     cut_off,
@@ -123,7 +124,7 @@ class PyavDecoder:
                 yield Frame(upright_image(picture, like=first), index, seconds)
         missing = cut_off(self._container, self._stream)
         if missing and not self._is_patient:
-            raise DecoderStoppedError(f"the file ends {missing} frames too early")
+            raise DecoderStoppedError(f"the file ends {counted(missing, 'frame')} too early")
         self._numbering.finish(missing)
         self._insist_on_all()
 
