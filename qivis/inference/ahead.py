@@ -1,5 +1,6 @@
 """Work that goes on in a thread while the network computes."""
 
+import functools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,14 +61,16 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
 class Behind:
     """Calls in a thread, in their order, at most `depth` of them outstanding.
 
-    A call's error is raised at a later `call`, or when the block ends. After an error in the block
-    what has not begun is dropped.
+    A call's error is raised at later calls of `call`, or when the block ends; no call is made
+    after it, for each may build on the one before. After an error in the block what has not begun
+    is dropped.
     """
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="behind")
         self._pending = deque[Future[object]]()
+        self._has_failed = False
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +83,7 @@ class Behind:
     ) -> None:
         try:
             while self._pending and error is None:
-                self._pending.popleft().result()
+                self._await_first()
         finally:
             self._worker.shutdown(cancel_futures=True)
 
@@ -92,5 +95,19 @@ class Behind:
     ) -> None:
         """Have a function called, once those before are done; waits if too many are outstanding."""
         while len(self._pending) >= self._depth:
-            self._pending.popleft().result()
-        self._pending.append(self._worker.submit(function, *args, **kwargs))
+            self._await_first()
+        made = functools.partial(function, *args, **kwargs)
+        self._pending.append(self._worker.submit(self._unless_failed, made))
+
+    def _unless_failed(self, made: Callable[[], object]) -> None:
+        if self._has_failed:
+            return
+        try:
+            made()
+        except BaseException:
+            self._has_failed = True
+            raise
+
+    def _await_first(self) -> None:
+        self._pending[0].result()  # stays, should it fail or this be interrupted
+        self._pending.popleft()

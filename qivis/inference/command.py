@@ -116,6 +116,7 @@ def segment(
         drop_if_nothing_was_done,
         is_finished,
     )
+    from qivis.inference.runtime import gpu_of
     from qivis.inference.task import plan_of, task_of
 
     review = "review" in args.save
@@ -126,7 +127,7 @@ def segment(
         )
     with ExitStack() as held:
         reader = held.enter_context(
-            open_video(source, args.decoder, args.max_pixels, args.max_frames)
+            open_video(source, args.decoder, args.max_pixels, args.max_frames, gpu_of(args))
         )
         predictor = load()
         task = task_of(source, args, predictor)
@@ -188,7 +189,7 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
 
     total = _frames_to_come(reader.info, args) or None
     progress = functools.partial(tqdm, desc=name, total=total, leave=False, unit="frame")
-    profile = Profile() if args.profile else None
+    profile = Profile(predictor.device) if args.profile else None
     started = time.perf_counter()
     with profile.watching() if profile else nullcontext():
         clip = run_clip(source, reader, predictor, folder, plan_of(args, predictor), progress)

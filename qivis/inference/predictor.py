@@ -73,7 +73,7 @@ class Predictor:
         """
         if self.device.type == "cpu":
             return [detections for image in images for detections in self._find([image])]
-        return self._find(images)
+        return self._find(images) if images else []
 
     def _find(self, images: Sequence[Tensor]) -> list[Detections]:
         uploaded = [upload(image, self.device) for image in images]
@@ -163,14 +163,15 @@ def best_precision(device: torch.device) -> Precision:
 def pick_device(name: str) -> torch.device:
     """The device of a name; `auto` is a CUDA GPU if there is one, else the CPU.
 
-    Of several processes that torchrun starts on a machine, `auto` gives each a GPU of its own.
+    Of several processes that torchrun starts on a machine, `auto` and `cuda` give each a GPU of
+    its own.
 
     Raises:
         WeightsError: if torch has no such device here.
     """
     if name == "auto" and not torch.cuda.is_available():
         name = "cpu"
-    elif name == "auto":
+    elif name in ("auto", "cuda"):
         rank = os.environ.get("LOCAL_RANK")
         name = "cuda" if rank is None else f"cuda:{rank}"
     try:

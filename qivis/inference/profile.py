@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from qivis.inference import onnx_predictor, predictor, recorder, run
+from qivis.inference import onnx_predictor, predictor, recorder, run, video
 from qivis.inference.onnx_predictor import OnnxPredictor
 from qivis.models import postprocess
 from qivis.models.box_stage import BoxStage
@@ -28,6 +28,7 @@ STAGES: tuple[tuple[str, object, str], ...] = (
     ("decode", run, "wanted"),
     ("resize", predictor, "resize_for_test"),
     ("resize", onnx_predictor, "resize"),
+    ("upload, normalise", predictor, "upload"),
     ("upload, normalise", predictor, "prepare"),
     ("ONNX Runtime", OnnxPredictor, "_run"),
     ("backbone, pyramid", FusedFeatures, "forward"),
@@ -36,6 +37,7 @@ STAGES: tuple[tuple[str, object, str], ...] = (
     ("embeddings", QueryInst, "embeddings"),
     ("paste masks", postprocess, "paste_masks"),
     ("paste masks", onnx_predictor, "paste_masks"),
+    ("fetch from device", video, "to_host"),
     ("tracking", Tracker, "update"),
     ("run lengths", recorder, "views_of"),
     ("draw", recorder, "draw"),
@@ -48,7 +50,9 @@ STAGES: tuple[tuple[str, object, str], ...] = (
 class Profile:
     """Adds up the time that is spent in each stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        """Args: device: of the network; what it is given is waited for, so that times are true."""
+        self._device = device
         self._seconds = {stage: 0.0 for stage, *_ in STAGES}
         self._lock = Lock()
 
@@ -108,6 +112,6 @@ class Profile:
 
     def _now(self) -> float:
         """With a GPU, when all that it was given is done."""
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
         return perf_counter()

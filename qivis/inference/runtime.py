@@ -5,10 +5,12 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from qivis.config.schema import InputConfig
 from qivis.errors import ConfigError
 from qivis.inference.onnx_predictor import AnyPredictor, load_onnx_predictor
-from qivis.inference.predictor import load_predictor
+from qivis.inference.predictor import load_predictor, pick_device
 from qivis.inference.summary import software_versions
 from qivis.models.onnx_export import FORMAT, default_size, export_onnx
 from qivis.models.source import checksum_of, open_weights
@@ -40,6 +42,18 @@ def load_for_runtime(args: Namespace) -> AnyPredictor:
         graph = exported(args.weights, args.imgsz)
         return load_onnx_predictor(graph, args.device, args.association)
     return load_predictor(args.weights, args.device, args.association, precision=args.precision)
+
+
+def gpu_of(args: Namespace) -> torch.device | None:
+    """The GPU that the network of a command line runs on; None on a CPU.
+
+    Raises:
+        WeightsError: if the device cannot be used.
+    """
+    if args.runtime == "onnx" or Path(args.weights).suffix == ".onnx":
+        return None
+    device = pick_device(args.device)
+    return device if device.type == "cuda" else None
 
 
 def exported(weights: str, short_side: int | None) -> Path:

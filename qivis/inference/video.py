@@ -1,7 +1,7 @@
-"""From a video to tracked masks, frame by frame: nothing here holds more than a few frames."""
+"""From a video to tracked masks, frame by frame: nothing here holds more than a few chunks."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from qivis.errors import ConfigError, DataError
 from qivis.inference.ahead import ahead
 from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.inference.predictor import Predictor
-from qivis.inference.side_by_side import find_side_by_side, one_thread
+from qivis.inference.side_by_side import Found, find_side_by_side, one_thread
 from qivis.structures import Detections, Frame, TrackedDetections
 from qivis.tracking import Tracker, build_tracker
 
@@ -47,7 +47,8 @@ def segment_video(
     """
     if frames_per_call < 1:
         raise ConfigError(f"frames_per_call: expected a number from 1 on, got {frames_per_call}")
-    opened = open_video(source) if isinstance(source, str | Path) else nullcontext(source)
+    gpu = predictor.device if predictor.device.type == "cuda" else None
+    opened = open_video(source, gpu=gpu) if isinstance(source, str | Path) else nullcontext(source)
     with opened as frames:
         yield from segment_frames(
             frames, predictor, build_tracker(predictor.tracking), frames_per_call
@@ -70,9 +71,10 @@ def segment_frames(
         predictor = replace(predictor, score_threshold=least)
     beside: Callable[[], AbstractContextManager[None]] = nullcontext
     if on_cpu and isinstance(predictor, Predictor):
-        found, beside = find_side_by_side(rest, predictor), one_thread
+        found, beside = _closing(rest, find_side_by_side(rest, predictor)), one_thread
     else:
-        found = ahead(_find_in_chunks(rest, predictor, frames_per_call), depth=frames_per_call)
+        in_chunks = _closing(rest, _find_in_chunks(rest, predictor, frames_per_call))
+        found = ahead(in_chunks, depth=frames_per_call)
     try:
         for frame, detections in found:
             with beside():
@@ -80,7 +82,17 @@ def segment_frames(
             yield frame, tracked
     finally:
         found.close()
-        rest.close()
+
+
+def _closing(
+    frames: Generator[Frame, None, None], found: Iterable[Found]
+) -> Generator[Found, None, None]:
+    """What is found in frames, which are closed at its end.
+
+    By who reads them: a generator cannot be closed while another thread waits for its next item.
+    """
+    with closing(frames):
+        yield from found
 
 
 def _checked(frame: Frame) -> Frame:
@@ -101,21 +113,13 @@ def _checked(frame: Frame) -> Frame:
     return frame
 
 
-def _find_in_chunks(
-    frames: Iterator[Frame], predictor: Finder, frames_per_call: int
-) -> Generator[tuple[Frame, Detections], None, None]:
-    while chunk := list(islice(frames, frames_per_call)):
-        found, frames_per_call = _find(chunk, predictor, frames_per_call)
-        yield from zip(chunk, found, strict=True)
-
-
-def _find(chunk: Sequence[Frame], predictor: Finder, at_once: int) -> tuple[list[Detections], int]:
-    """The objects of some frames, on the CPU, and how many frames the device has memory for."""
-    images = [frame.image for frame in chunk]
-    while True:
+def _find_in_chunks(frames: Iterator[Frame], predictor: Finder, at_once: int) -> Iterator[Found]:
+    """The objects of frames, on the CPU; of fewer at once when the device lacks memory for them."""
+    waiting: list[Frame] = []
+    while waiting := waiting or list(islice(frames, at_once)):
+        chunk = waiting[:at_once]
         try:
-            parts = [images[start : start + at_once] for start in range(0, len(images), at_once)]
-            return [one.to("cpu") for part in parts for one in predictor(part)], at_once
+            found = predictor([frame.image for frame in chunk])
         except torch.OutOfMemoryError as error:
             if at_once == 1:
                 height, width = chunk[0].size
@@ -123,4 +127,13 @@ def _find(chunk: Sequence[Frame], predictor: Finder, at_once: int) -> tuple[list
                     f"the device has not enough memory for a frame of {width} x {height} pixels; "
                     "choose a smaller --imgsz, or --device cpu"
                 ) from error
-            at_once = at_once // 2
+            at_once //= 2
+            continue
+        waiting = waiting[len(chunk) :]
+        for frame in chunk:  # what has been fetched does not stay on the device
+            yield frame, to_host(found.pop(0))
+
+
+def to_host(detections: Detections) -> Detections:
+    """Detections of a device, fetched from there."""
+    return detections.to("cpu")

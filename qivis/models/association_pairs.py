@@ -76,7 +76,9 @@ def association_losses(
         `association/contrastive`, `association/cosine`, `association/match`, weighted scalars.
     """
     pairs = [pair for clip in clips for pair in permutations(clip, 2)]
-    terms = [_pair_losses(frame, other, weights) for frame, other in pairs]
+    device = clips[0][0].embeddings.device.type
+    with torch.autocast(device, enabled=False):  # bfloat16 would round likenesses to three digits
+        terms = [_pair_losses(frame, other, weights) for frame, other in pairs]
     return {
         f"association/{name}": torch.stack([term[name] for term in terms]).mean()
         for name in terms[0]

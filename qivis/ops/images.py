@@ -1,5 +1,6 @@
 """Pictures on their way into the network: resizing, normalising, padding."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -38,11 +39,42 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
         size: (h, w) wanted.
 
     Returns:
-        (3, h, w) uint8.
+        (3, h, w) uint8, on every device the same to the bit.
     """
     if tuple(image.shape[-2:]) == tuple(size):
         return image
-    return F.interpolate(image[None], size=size, mode="bilinear", align_corners=False)[0]
+    if image.device.type == "cpu":
+        return F.interpolate(image[None], size=size, mode="bilinear", align_corners=False)[0]
+    return resize_axis(resize_axis(image, 2, size[1]), 1, size[0])  # PyTorch has it for floats only
+
+
+def resize_axis(image: Tensor, axis: int, size: int) -> Tensor:
+    """`resize` of one axis, in the whole numbers in which PyTorch does it on CPUs.
+
+    There, weights are fixed-point numbers of 16 bits with as many places as the largest allows
+    (ATen/native/cpu/UpSampleKernel.cpp: compute_index_ranges_int16_weights).
+
+    Args:
+        image: (3, H, W) uint8.
+        axis: 1 or 2.
+        size: wanted.
+    """
+    length = image.shape[axis]
+    if length == size:
+        return image
+    centers = (torch.arange(size, dtype=torch.float64) + 0.5) * (length / size) - 0.5
+    before = centers.floor().clamp(min=0)
+    share = (centers - before).clamp(min=0)
+    shares = torch.stack([1 - share, share])
+    places = math.ceil(math.log2((2**15 - 0.5) / shares.max().item())) - 1
+    weights = (shares * 2**places + 0.5).floor()
+    after = (before + 1).clamp(max=length - 1)
+    table = upload(torch.stack([before, after, *weights]).int(), image.device)
+    shape = [size if axis == other else 1 for other in range(3)]
+    total = torch.full((), 2 ** (places - 1), dtype=torch.int32, device=image.device)
+    for at, weight in zip(table[:2], table[2:], strict=True):
+        total = total + image.index_select(axis, at) * weight.view(shape)
+    return (total >> places).to(torch.uint8)
 
 
 def normalize_and_pad(

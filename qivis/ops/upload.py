@@ -11,5 +11,6 @@ def upload(values: Tensor, device: torch.device) -> Tensor:
     first wait until the GPU has done all that it was asked for before.
     """
     if device.type == "cuda" and values.device.type == "cpu":
-        values = values.pin_memory()
+        # Not `pin_memory`, which cannot copy a tensor that shows some memory several times.
+        values = torch.empty_like(values, pin_memory=True).copy_(values)
     return values.to(device, non_blocking=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from qivis.ops.shapes import check_shapes
+from qivis.structures.record import moved
 from qivis.structures.targets import Targets
 
 
@@ -71,9 +72,9 @@ class Batch:
     def to(self, device: torch.device | str) -> Self:
         """The same batch with every tensor on `device`."""
         return type(self)(
-            images=tuple(image.to(device, non_blocking=True) for image in self.images),
+            images=tuple(moved(image, device) for image in self.images),
             targets=tuple(targets.to(device) for targets in self.targets),
-            ignored=tuple(boxes.to(device, non_blocking=True) for boxes in self.ignored),
+            ignored=tuple(moved(boxes, device) for boxes in self.ignored),
             clip_length=self.clip_length,
         )
 

@@ -30,10 +30,7 @@ class Record:
 
     def to(self, device: torch.device | str) -> Self:
         """The same rows with every tensor on `device`."""
-        # Towards the CPU one has to wait: the values may be read at once.
-        may_wait = torch.device(device).type != "cpu"
-        moved = {n: t.to(device, non_blocking=may_wait) for n, t in self._tensors().items()}
-        return self._with(moved)
+        return self._with({name: moved(one, device) for name, one in self._tensors().items()})
 
     def _tensors(self) -> dict[str, Tensor]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -41,3 +38,8 @@ class Record:
 
     def _with(self, tensors: Mapping[str, Any]) -> Self:
         return replace(self, **tensors)
+
+
+def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor on a device; nobody waits but towards the CPU, where its values may be read."""
+    return tensor.to(device, non_blocking=torch.device(device).type != "cpu")

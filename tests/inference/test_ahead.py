@@ -1,4 +1,5 @@
 import itertools
+import signal
 import threading
 import time
 
@@ -105,6 +106,47 @@ def test_an_error_of_a_call_is_raised_at_the_end_of_the_block():
 
     with pytest.raises(ZeroDivisionError):
         call_once()
+
+
+def test_after_a_call_that_fails_no_other_is_made():
+    gate, made = threading.Event(), []
+
+    def fail():
+        gate.wait(5)
+        raise ZeroDivisionError
+
+    def call_thrice():
+        with Behind(depth=3) as behind:
+            behind.call(fail)
+            behind.call(made.append, 1)
+            behind.call(made.append, 2)
+            gate.set()
+
+    with pytest.raises(ZeroDivisionError):
+        call_thrice()
+    assert made == []
+
+
+def test_an_interrupt_while_a_call_is_awaited_does_not_hide_its_error():
+    gate, made = threading.Event(), []
+
+    def fail():
+        gate.wait(5)
+        raise ZeroDivisionError
+
+    def interrupted():
+        with Behind(depth=1) as behind:
+            behind.call(fail)
+            interrupt = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+            interrupt.start()
+            with pytest.raises(KeyboardInterrupt):
+                behind.call(made.append, 1)
+            gate.set()
+            behind.call(made.append, 2)
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    assert made == []
 
 
 def test_after_an_error_in_the_block_nothing_more_is_begun():

@@ -158,6 +158,8 @@ def test_a_gpu_finds_what_a_cpu_finds(tiny_weights: Path) -> None:
     found = {}
     for device in ("cpu", "cuda"):
         predictor = load_predictor(tiny_weights, device, precision="float32")
+        shape = replace(predictor.input, short_side=32, long_side=64)  # resized there, too
+        predictor = replace(predictor, input=shape)
         found[device] = replace(predictor, score_threshold=0.0, max_detections=5)(pictures)
     for ours, theirs in zip(found["cuda"], found["cpu"], strict=True):
         assert ours.boxes.is_cuda
@@ -165,12 +167,18 @@ def test_a_gpu_finds_what_a_cpu_finds(tiny_weights: Path) -> None:
         torch.testing.assert_close(ours.scores.cpu(), theirs.scores, rtol=0, atol=1e-3)
 
 
+def test_no_picture_gives_nothing_on_any_device(tiny_weights: Path) -> None:
+    predictor = load_predictor(tiny_weights, "cpu")
+    assert predictor([]) == []
+    assert replace(predictor, device=torch.device("cuda"))([]) == []  # is not asked
+
+
 @pytest.mark.gpu
 def test_torchrun_gives_each_process_of_a_machine_its_own_gpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "0")
-    assert pick_device("auto") == torch.device("cuda:0")
+    assert pick_device("auto") == pick_device("cuda") == torch.device("cuda:0")
     monkeypatch.setenv("LOCAL_RANK", "99")
     with pytest.raises(WeightsError, match="device 'cuda:99' cannot be used here"):
         pick_device("auto")

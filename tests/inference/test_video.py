@@ -1,8 +1,9 @@
 import itertools
+import signal
 import time
 import weakref
 from dataclasses import replace
-from threading import Event
+from threading import Event, Timer
 
 import pytest
 import torch
@@ -107,6 +108,41 @@ def test_a_device_is_never_far_ahead(predictor):
         time.sleep(0.05)
         assert len(alive) <= 7
     assert next(found) == 10
+
+
+def test_an_interrupt_while_a_camera_is_silent_arrives(predictor):
+    """A device's frames are read by another thread, which is left to wait."""
+    gate = Event()
+
+    def silent():
+        yield from frames_of(2)
+        gate.wait(20)
+
+    stream = segment_frames(silent(), predictor.__call__, build_tracker(predictor.tracking), 1)
+    for _ in range(2):
+        next(stream)
+    interrupt = Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+    gate.set()
+
+
+def test_frames_that_are_not_wanted_any_more_are_closed(predictor):
+    closed = Event()
+
+    def guarded():
+        try:
+            yield from frames_of(100)
+        finally:
+            closed.set()
+
+    for finder in (predictor, predictor.__call__):
+        closed.clear()
+        stream = segment_frames(guarded(), finder, build_tracker(predictor.tracking), 2)
+        next(stream)
+        stream.close()
+        assert closed.wait(5)
 
 
 def test_less_is_tried_at_once_where_the_memory_of_the_device_does_not_suffice(predictor):

@@ -109,3 +109,17 @@ def test_the_match_loss_compares_matched_queries_alone() -> None:
     there = F.cross_entropy(torch.cat([none, likes], dim=1), torch.tensor([2, 1]))
     back = F.cross_entropy(torch.cat([none, likes.T], dim=1), torch.tensor([2, 1]))
     assert losses["association/match"].item() == pytest.approx((there + back).item() / 2, rel=1e-5)
+
+
+def test_likenesses_are_not_rounded_where_the_network_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    clip = [
+        FrameEmbeddings(
+            torch.randn(4, 16, generator=generator), torch.tensor([1, 2, 0, 3]), torch.arange(2)
+        )
+        for _ in range(2)
+    ]
+    expected = association_losses([clip], WEIGHTS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = association_losses([clip], WEIGHTS)
+    assert found == expected

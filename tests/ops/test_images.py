@@ -1,11 +1,14 @@
 """Pictures into the network: sizes as mmcv's, pixels as OpenCV's, zeros around."""
 
+from typing import Any
+
 import mmcv
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from qivis.ops.images import fit_size, normalize_and_pad, resize
+from qivis.ops.images import fit_size, normalize_and_pad, resize, resize_axis
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,45 @@ def test_resized_pixels_are_those_of_opencv(size: tuple[int, int]) -> None:
     assert (resized.dtype, tuple(resized.shape)) == (torch.uint8, (3, *size))
     # OpenCV computes in fixed point: a level of difference is rounding.
     assert np.abs(resized.permute(1, 2, 0).int().numpy() - expected.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((72, 128), (36, 64)), ((72, 128), (75, 133)), ((1, 9), (4, 3)), ((301, 7), (2, 400))],
+    ids=str,
+)
+def test_other_devices_resize_to_the_same_bits(
+    before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    """By operations that all of them have for bytes, here on the CPU."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (3, *before), dtype=torch.uint8, generator=generator)
+    by_axes = resize_axis(resize_axis(image, 2, after[1]), 1, after[0])
+    assert torch.equal(by_axes, resize(image, after))
+
+
+def test_bytes_are_not_interpolated_where_pytorch_cannot() -> None:
+    """It refuses that on GPUs; tensors without values are on another device than the CPU, too."""
+    image = torch.zeros(3, 72, 128, dtype=torch.uint8, device="meta")
+    with Calls() as calls:
+        resized = resize(image, (36, 64))
+    assert (resized.shape, resized.dtype) == ((3, 36, 64), torch.uint8)
+    assert "index_select" in calls.seen
+    assert "upsample_bilinear2d" not in calls.seen
+
+
+class Calls(TorchDispatchMode):
+    """Keeps the names of the operations that PyTorch is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = set[str]()
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.seen.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
 
 
 def test_a_picture_of_the_right_size_is_left_alone() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from qivis.counted import counted
 from qivis.data.video.container import open_container, video_stream
 from qivis.data.video.source import DecoderStoppedError, FrameSource, Limits
@@ -19,6 +21,7 @@ from qivis.data.video.with_torchcodec import (
     check_torchcodec,
     decode_with_torchcodec,
     has_torchcodec,
+    reason_against_torchcodec,
 )
 from qivis.errors import VideoError
 from qivis.structures import Frame
@@ -34,16 +37,23 @@ class VideoFile(FrameSource):
     """A video file. Nothing stays open between readings, so it can be handed to a worker.
 
     path: the file.
-    decoder: see `open_video`.
+    decoder, gpu: see `open_video`.
 
     Raises:
         VideoError: if it is missing, not a video or too large, or the decoder is missing.
     """
 
-    def __init__(self, path: Path, decoder: Decoder = "auto", limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        decoder: Decoder = "auto",
+        limits: Limits | None = None,
+        gpu: torch.device | None = None,
+    ) -> None:
         self.path = path
         self.decoder = decoder
         self.limits = limits or Limits()
+        self.gpu = gpu
         self.lost = []
         if not path.is_file():
             raise VideoError(f"{path}: not a file")
@@ -87,7 +97,7 @@ class VideoFile(FrameSource):
         ]
         match self.decoder:
             case "auto":
-                return [*([torchcodec] if has_torchcodec() else []), decord, *pyav]
+                return [*([torchcodec] if self.gpu and has_torchcodec() else []), decord, *pyav]
             case "torchcodec":
                 return [torchcodec]
             case "decord":
@@ -96,7 +106,11 @@ class VideoFile(FrameSource):
                 return pyav
 
     def _decode_with_torchcodec(self, start: int) -> Iterator[Frame]:
-        yield from decode_with_torchcodec(self.path, self.info.size, start)
+        reason = reason_against_torchcodec(self._found)
+        if reason:
+            raise DecoderStoppedError(reason)
+        gpu = self.gpu or torch.device("cuda")
+        yield from decode_with_torchcodec(self.path, self.info.size, gpu, start)
 
     def _decode_with_decord(self, start: int) -> Iterator[Frame]:
         reason = reason_against_decord(self._found)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 
+import torch
+
 from qivis.data.video.file import Decoder, VideoFile
 from qivis.data.video.live import LiveSource, is_live
 from qivis.data.video.pictures import PictureSequence
@@ -22,6 +24,7 @@ def open_video(
     decoder: Decoder = "auto",
     max_pixels: int = Limits.max_pixels,
     max_frames: int | None = None,
+    gpu: torch.device | None = None,
 ) -> FrameSource:
     """A video file, a folder of pictures, a picture, a glob of pictures, or something live.
 
@@ -31,10 +34,11 @@ def open_video(
 
     Args:
         source: a path, a glob or one of these.
-        decoder: of video files. `auto` takes torchcodec where there is one and a GPU, then
-            decord where it is exact, and goes on with PyAV where they stop; the others insist.
+        decoder: of video files. `auto` takes torchcodec where it is installed and `gpu` given,
+            then decord where it is exact, and goes on with PyAV where they stop; the others insist.
         max_pixels: of a picture; larger ones are refused.
         max_frames: frames from this index on are not read; None for no limit.
+        gpu: may decode; None if none is to.
 
     Raises:
         VideoError: if there is nothing, or nothing that can be read, or it is too large.
@@ -47,10 +51,10 @@ def open_video(
             raise VideoError(f"{path}: no picture in this folder; expected {_expected()}")
         return PictureSequence(path, pictures, limits)
     if path.exists():
-        return _open_file(path, decoder, limits)
+        return _open_file(path, decoder, limits, gpu)
     if is_live(str(source)):
         return LiveSource(str(source), limits)
-    return _open_glob(source, decoder, limits)
+    return _open_glob(source, decoder, limits, gpu)
 
 
 def files_of(source: str | Path) -> list[Path]:
@@ -84,13 +88,17 @@ def expand_source(source: str | Path) -> tuple[str, ...]:
     return tuple(str(path) for path in matches)
 
 
-def _open_file(path: Path, decoder: Decoder, limits: Limits) -> FrameSource:
+def _open_file(
+    path: Path, decoder: Decoder, limits: Limits, gpu: torch.device | None
+) -> FrameSource:
     if _is_picture(path):
         return PictureSequence(path, [path], limits)
-    return VideoFile(path, decoder, limits)
+    return VideoFile(path, decoder, limits, gpu)
 
 
-def _open_glob(source: str | Path, decoder: Decoder, limits: Limits) -> FrameSource:
+def _open_glob(
+    source: str | Path, decoder: Decoder, limits: Limits, gpu: torch.device | None
+) -> FrameSource:
     matches = _of_a_glob(source)
     if not matches:
         raise VideoError(
@@ -101,7 +109,7 @@ def _open_glob(source: str | Path, decoder: Decoder, limits: Limits) -> FrameSou
         return PictureSequence(Path(source), matches, limits)
     if len(matches) > 1:
         raise VideoError(f"{source}: matches {len(matches)} videos; open one at a time")
-    return _open_file(matches[0], decoder, limits)
+    return _open_file(matches[0], decoder, limits, gpu)
 
 
 def _of_a_glob(source: str | Path) -> list[Path]:

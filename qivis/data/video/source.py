@@ -96,11 +96,6 @@ class FrameSource(Protocol):
             self._running.close()
             self._running = None
 
-    @property
-    def frames_lost(self) -> int:
-        """How many frames the latest reading could not give."""
-        return len(self.lost)
-
     def _read(self, start: int) -> Generator[Frame, None, None]:
         """The frames from index `start` on; puts into `lost` what is missing among them."""
         ...

@@ -27,7 +27,7 @@ from qivis.data.video.container import (
 )
 from qivis.data.video.numbering import Numbering
 from qivis.data.video.source import DecoderStoppedError, Limits, VideoInfo
-from qivis.data.video.upright import turn_of, upright_image
+from qivis.data.video.upright import UPRIGHT, turn_of, upright_image
 from qivis.errors import VideoError
 from qivis.ffmpeg import UNDECODED
 from qivis.structures import Frame
@@ -41,12 +41,14 @@ CAMERA_PAUSE = 0.005  # seconds
 class Probe:
     """What the header and the first picture tell.
 
+    is_upright: whether the pictures are stored as they are to be shown.
     is_mirrored: whether the pictures are to be flipped, not only rotated.
     pixel_format: how they are stored, as FFmpeg calls it.
     stored_height: in pixels, before any rotation.
     """
 
     info: VideoInfo
+    is_upright: bool
     is_mirrored: bool
     pixel_format: str
     stored_height: int
@@ -65,11 +67,17 @@ def probe(path: Path, limits: Limits) -> Probe:
             raise VideoError(f"{path}: not one frame can be decoded; the file is damaged")
         stored = picture.height, picture.width
         limits.check(path, stored)
-        a, b, c, d = turn_of(picture)
+        turn = a, b, c, d = turn_of(picture)
         size = stored[::-1] if a == 0 else stored
         seconds = claimed_seconds(container, stream)
         info = VideoInfo(stream.frames, size, rate_of(stream), seconds)
-    return Probe(info, a * d - b * c < 0, picture.format.name, stored[0])
+    return Probe(
+        info,
+        is_upright=turn == UPRIGHT,
+        is_mirrored=a * d - b * c < 0,
+        pixel_format=picture.format.name,
+        stored_height=stored[0],
+    )
 
 
 class PyavDecoder:

@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from qivis.data.video.deadline import within
 from qivis.data.video.packet_table import read_packet_table
 from qivis.data.video.source import DecoderStoppedError
+from qivis.data.video.with_pyav import Probe
 from qivis.errors import VideoError
 from qivis.ffmpeg import name_of
 from qivis.structures import Frame
@@ -38,8 +40,6 @@ def check_torchcodec() -> None:
     Raises:
         VideoError: if one of them is missing.
     """
-    import torch
-
     try:
         _video_decoder()
     except (ImportError, OSError, RuntimeError) as error:  # RuntimeError: there is no FFmpeg
@@ -52,12 +52,22 @@ def check_torchcodec() -> None:
         raise VideoError("decoder torchcodec: needs an NVIDIA GPU; choose another decoder")
 
 
-def decode_with_torchcodec(path: Path, size: tuple[int, int], start: int = 0) -> Iterator[Frame]:
+def reason_against_torchcodec(found: Probe) -> str:
+    """Why torchcodec might give other pictures than PyAV; empty if it does not."""
+    if not found.is_upright:
+        return "which turned or mirrored pictures it sets upright depends on its version"
+    return ""
+
+
+def decode_with_torchcodec(
+    path: Path, size: tuple[int, int], gpu: torch.device, start: int = 0
+) -> Iterator[Frame]:
     """The frames from index `start` on, in main memory.
 
     Args:
         path: the video.
-        size: (H, W) of the frames, upright.
+        size: (H, W) of the frames, which are stored upright.
+        gpu: that decodes.
         start: index of the first frame that is given.
 
     Raises:
@@ -67,7 +77,7 @@ def decode_with_torchcodec(path: Path, size: tuple[int, int], start: int = 0) ->
     table = read_packet_table(path)
     num_frames = len(table.seconds)
     try:
-        reader = within(CHUNK_SECONDS, partial(_open, path, num_frames))
+        reader = within(CHUNK_SECONDS, partial(_open, path, gpu, num_frames))
         for begin in range(start, num_frames, CHUNK_FRAMES):
             end = min(begin + CHUNK_FRAMES, num_frames)
             images = within(CHUNK_SECONDS, partial(_read, reader, begin, end))
@@ -86,9 +96,9 @@ def _video_decoder() -> Any:
     return VideoDecoder
 
 
-def _open(path: Path, num_frames: int) -> Any:
+def _open(path: Path, gpu: torch.device, num_frames: int) -> Any:
     # Approximate seeking gives wrong frames where the rate varies.
-    reader = _video_decoder()(name_of(path), device="cuda", seek_mode="exact")
+    reader = _video_decoder()(name_of(path), device=str(gpu), seek_mode="exact")
     if len(reader) != num_frames:
         raise DecoderStoppedError(f"counts {len(reader)} frames of {num_frames}")
     return reader
