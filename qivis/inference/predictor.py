@@ -12,12 +12,13 @@ from torch import Tensor
 
 from qivis.config import from_dict, to_dict
 from qivis.config.schema import InputConfig, TrackingConfig
-from qivis.errors import ConfigError, WeightsError
+from qivis.errors import ConfigError, DataError, WeightsError
 from qivis.models.inputs import prepare, resize_for_test
 from qivis.models.optimize import optimize as optimize_model
 from qivis.models.postprocess import select_detections
 from qivis.models.queryinst import QueryInst
 from qivis.models.source import open_weights
+from qivis.ops.images import PICTURE, described, is_picture
 from qivis.ops.upload import upload
 from qivis.structures import Categories, Detections
 
@@ -70,10 +71,18 @@ class Predictor:
 
         Returns:
             B entries on `device`, best score first, in pixels of the pictures.
+
+        Raises:
+            DataError: if something is no picture.
         """
-        if self.device.type == "cpu":
-            return [detections for image in images for detections in self._find([image])]
-        return self._find(images) if images else []
+        for image in images:
+            if not is_picture(image):
+                raise DataError(f"expected pictures, each {PICTURE}, got {described(image)}")
+        # The network's precision is a matter of its own, not of who calls.
+        with torch.autocast(self.device.type, enabled=False):
+            if self.device.type == "cpu":
+                return [detections for image in images for detections in self._find([image])]
+            return self._find(images) if images else []
 
     def _find(self, images: Sequence[Tensor]) -> list[Detections]:
         uploaded = [upload(image, self.device) for image in images]

@@ -15,6 +15,7 @@ from qivis.inference.ahead import ahead
 from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.inference.predictor import Predictor
 from qivis.inference.side_by_side import Found, find_side_by_side, one_thread
+from qivis.ops.images import PICTURE, described, is_picture
 from qivis.structures import Detections, Frame, TrackedDetections
 from qivis.tracking import Tracker, build_tracker
 
@@ -98,17 +99,10 @@ def _closing(
 def _checked(frame: Frame) -> Frame:
     """What the caller hands over, once it is seen to be a frame."""
     image = getattr(frame, "image", None)
-    if not (
-        isinstance(image, Tensor)
-        and image.dtype == torch.uint8
-        and image.dim() == 3
-        and len(image) == 3
-        and image.numel()
-    ):
-        shape = f"{tuple(image.shape)} {image.dtype}" if isinstance(image, Tensor) else "none"
+    if not is_picture(image):
         raise DataError(
-            "expected a Frame whose image is a tensor (3, H, W) of torch.uint8, got "
-            f"{type(frame).__name__} with image {shape}"
+            f"expected a Frame whose image is {PICTURE}, got {type(frame).__name__} with image "
+            f"{described(image)}"
         )
     return frame
 

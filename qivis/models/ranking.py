@@ -33,7 +33,8 @@ def best_pairs(
 
     Args:
         prediction: for B images.
-        score_threshold: pairs with a lower score are dropped; 0 keeps all.
+        score_threshold: pairs with a lower score are dropped; 0 keeps all. So are those of boxes
+            that are not finite, which weights that diverged can bring about.
         max_detections: pairs kept in an image.
 
     Returns:
@@ -47,7 +48,7 @@ def best_pairs(
         # As many as are asked for may remain of all; without NMS no more need to be looked at.
         most = of_image.numel() if is_featurized else min(max_detections, of_image.numel())
         best, indices = of_image.flatten().topk(most)
-        kept = best >= score_threshold
+        kept = (best >= score_threshold) & boxes.isfinite().all(1)[indices // num_classes]
         best, indices = best[kept], indices[kept]
         queries, labels = indices // num_classes, indices % num_classes
         if is_featurized:

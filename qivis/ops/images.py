@@ -9,6 +9,24 @@ from torch import Tensor
 
 from qivis.ops.upload import upload
 
+PICTURE = "a tensor (3, H, W) of torch.uint8"
+
+
+def is_picture(image: object) -> bool:
+    """Whether something is what `PICTURE` says, with at least one pixel."""
+    return (
+        isinstance(image, Tensor)
+        and image.dtype == torch.uint8
+        and image.dim() == 3
+        and len(image) == 3
+        and image.numel() > 0
+    )
+
+
+def described(image: object) -> str:
+    """The shape and type of what is no picture, for people."""
+    return f"{tuple(image.shape)} {image.dtype}" if isinstance(image, Tensor) else "none"
+
 
 def fit_size(size: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:
     """The largest size of the same shape that exceeds neither bound.

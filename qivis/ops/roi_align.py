@@ -203,7 +203,8 @@ def _describe_levels(pyramid: Sequence[Tensor]) -> Tensor:
 
 def _levels_of(boxes: Tensor, levels: Tensor) -> Tensor:
     """Of each of N boxes the level that it is pooled from; (N, 4), a row of `levels` each."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).sqrt()
+    # Sides of boxes that diverged may be infinite; times 0 that is no number, and no level.
+    sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).nan_to_num().sqrt()
     level = (sides / FINEST_LEVEL_SIDE + 1e-6).log2().floor().clamp(0, len(STRIDES) - 1)
     return levels[level.long()]
 

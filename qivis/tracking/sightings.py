@@ -45,7 +45,10 @@ def sight_looks(detections: Detections, rows: Tensor, stand_ins: Tensor) -> Sigh
         stand_ins: (P,) int64, which of them stands for each; see `duplicates.stand_ins`.
     """
     seen = _sight(detections, rows, stand_ins)
-    return replace(seen, looks=unit_length(detections.embeddings[seen.rows]))
+    embeddings = detections.embeddings[seen.rows]
+    # One that is not finite would make that of every track it is compared with so.
+    usable = embeddings.isfinite().all(dim=1, keepdim=True)
+    return replace(seen, looks=unit_length(embeddings.where(usable, 0)))
 
 
 def sight_masks(detections: Detections, rows: Tensor, stand_ins: Tensor) -> Sightings:

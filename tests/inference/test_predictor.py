@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from qivis.errors import ConfigError, WeightsError
+from qivis.errors import ConfigError, DataError, WeightsError
 from qivis.inference.predictor import (
     Predictor,
     best_precision,
@@ -38,6 +38,32 @@ def test_pictures_of_one_shape_are_the_same_alone_and_together(predictor: Predic
         assert torch.allclose(alone.scores, detections.scores, atol=1e-5)
         assert torch.allclose(alone.boxes, detections.boxes, atol=1e-2)
         assert (alone.masks != detections.masks).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("optimize", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_the_autocast_of_who_calls_changes_nothing(
+    tiny_weights: Path, dtype: torch.dtype, optimize: bool
+) -> None:
+    predictor = load_predictor(tiny_weights, "cpu", optimize=optimize, precision="float32")
+    predictor = replace(predictor, score_threshold=0.0, max_detections=5)
+    (expected,) = predictor([noise((48, 72))])
+    with torch.autocast("cpu", dtype):
+        (found,) = predictor([noise((48, 72))])
+    assert torch.equal(found.boxes, expected.boxes)
+    assert torch.equal(found.masks, expected.masks)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [noise((48, 72)).permute(1, 2, 0), noise((48, 72))[:1], noise((48, 72)) / 255, None],
+    ids=["channels last", "grey", "floats", "nothing"],
+)
+def test_what_is_no_picture_is_refused(predictor: Predictor, image: torch.Tensor) -> None:
+    with pytest.raises(
+        DataError, match=r"expected pictures, each a tensor \(3, H, W\) of torch.ui"
+    ):
+        predictor([image])
 
 
 def test_a_threshold_drops_what_is_unlikely(predictor: Predictor) -> None:

@@ -61,6 +61,15 @@ def test_featurized_queries_have_the_geometric_mean_and_are_thinned_out_by_class
     assert pairs.scores.tolist() == pytest.approx([0.32, 0.30, 0.04])
 
 
+def test_a_box_that_is_not_finite_is_no_detection() -> None:
+    boxes = BOXES.clone()
+    boxes[0, 2], boxes[1, 0] = float("nan"), -float("inf")
+    for config in (TINY, FEATURIZED):
+        prediction = prediction_of(config, STAGE, boxes, DENSE)
+        (pairs,) = best_pairs(prediction, score_threshold=0.0, max_detections=9)
+        assert set(pairs.queries.tolist()) == {2}
+
+
 def test_no_more_remain_than_are_asked_for() -> None:
     prediction = prediction_of(FEATURIZED, STAGE, BOXES, DENSE)
     (pairs,) = best_pairs(prediction, score_threshold=0.0, max_detections=2)

@@ -166,6 +166,14 @@ def test_boxes_that_are_no_numbers_are_pooled_from_somewhere() -> None:
     assert pooled.isfinite().all()
 
 
+@pytest.mark.parametrize("most", [3e38, float("inf")])
+def test_an_endless_box_without_height_is_pooled_from_somewhere(most: float) -> None:
+    pyramid = make_pyramid(torch.Generator().manual_seed(0), num_images=1)
+    boxes = torch.tensor([[-most, 5, most, 5]])
+    features = roi_align_pyramid(flatten_pyramid(pyramid), boxes, torch.zeros(1).long(), SIDE, 2)
+    assert features.shape == (1, SIDE * SIDE, 5)
+
+
 def test_features_have_the_precision_of_the_pyramid() -> None:
     pyramid = [level.bfloat16() for level in make_pyramid(torch.Generator().manual_seed(0))]
     boxes = make_boxes(torch.Generator().manual_seed(1))

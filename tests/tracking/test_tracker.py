@@ -204,6 +204,18 @@ def test_likeness_is_one_where_looks_are_not_compared():
     assert told == [[1.0], [1.0]]
 
 
+@pytest.mark.parametrize("assignment", ["greedy", "hungarian"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_look_that_is_no_number_harms_no_other_object_and_no_other_frame(value, assignment):
+    config = replace(CONFIG, assignment=assignment)
+    good = frame(seen(0, RED), seen(60, GREEN), seen(120, BLUE))
+    bad = frame(seen(0, RED), seen(60, (value, 0.0, 0.0)), seen(120, BLUE))
+    first, second, third, *_ = ids_of([good, bad, good, good], config)
+    assert first == third == [0, 1, 2]
+    assert (second[0], second[2]) == (0, 2)
+    assert ids_of([bad, good], config)[1][0] == 0
+
+
 def test_two_trackers_number_their_tracks_apart():
     first = ids_of([frame(seen(10), seen(100, GREEN))])
     assert ids_of([frame(seen(10))]) == [[0]]
