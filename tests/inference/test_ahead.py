@@ -137,8 +137,8 @@ def test_an_interrupt_while_a_call_is_awaited_does_not_hide_its_error():
     def interrupted():
         with Behind(depth=1) as behind:
             behind.call(fail)
-            interrupt = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
-            interrupt.start()
+            main = threading.main_thread().ident
+            threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT]).start()
             with pytest.raises(KeyboardInterrupt):
                 behind.call(made.append, 1)
             gate.set()

@@ -3,7 +3,7 @@ import signal
 import time
 import weakref
 from dataclasses import replace
-from threading import Event, Timer
+from threading import Event, Timer, main_thread
 
 import pytest
 import torch
@@ -121,8 +121,7 @@ def test_an_interrupt_while_a_camera_is_silent_arrives(predictor):
     stream = segment_frames(silent(), predictor.__call__, build_tracker(predictor.tracking), 1)
     for _ in range(2):
         next(stream)
-    interrupt = Timer(0.2, signal.raise_signal, [signal.SIGINT])
-    interrupt.start()
+    Timer(0.2, signal.pthread_kill, [main_thread().ident, signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
         next(stream)
     gate.set()
