@@ -27,6 +27,7 @@ from PIL import Image, ImageFilter
 
 from qivis.data.coco import CocoImages
 from qivis.errors import DataError, QivisError
+from qivis.files import atomic_folder, write_atomically
 from qivis.ops import rle
 
 HELD_OUT_SHARE = 0.25  # of the pictures, for the valid videos where no set is given for them
@@ -120,7 +121,23 @@ class Layer:
 def make_split(
     out: Path, split: str, pictures: Pictures, num_videos: int, settings: Settings
 ) -> dict[str, Any]:
-    """Write `<split>/JPEGImages/` and `<split>.json`, and return the content of the latter."""
+    """Write `<split>/JPEGImages/` and `<split>.json`, and return the content of the latter.
+
+    They take the places of what was there when all pictures are made. The file goes before the old
+    pictures and comes after the new ones: whoever finds it has the pictures that it speaks of.
+    """
+    file = out / f"{split}.json"
+    with atomic_folder(out / split / "JPEGImages") as folder:
+        content = _make_videos(folder, split, pictures, num_videos, settings)
+        file.unlink(missing_ok=True)
+    write_atomically(file, json.dumps(content).encode())
+    return content
+
+
+def _make_videos(
+    folder: Path, split: str, pictures: Pictures, num_videos: int, settings: Settings
+) -> dict[str, Any]:
+    """Write the pictures of all videos, and return what YouTube-VIS says of them."""
     videos, annotations = [], list[dict[str, Any]]()
     listed = pictures.dataset.ground_truth()["images"]
     for number in range(1, num_videos + 1):
@@ -130,7 +147,7 @@ def make_split(
         for index in range(settings.length):
             names.append(f"{number:04d}/{index:05d}.jpg")
             frame, visible = expose(layers, index, settings)
-            _save_jpeg(out / split / "JPEGImages" / names[-1], frame)
+            _save_jpeg(folder / names[-1], frame)
             masks.append(rle.encode(torch.from_numpy(visible)))
         height, width = settings.size
         shape = {"height": height, "width": width, "length": settings.length}
@@ -142,9 +159,7 @@ def make_split(
             if any(rle.area(mask) for mask in track):
                 annotations.append(ids | {"iscrowd": 0} | shape | _annotate(track))
     categories = [{"id": c.id, "name": c.name} for c in pictures.dataset.categories]
-    content = {"videos": videos, "annotations": annotations, "categories": categories}
-    (out / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
-    return content
+    return {"videos": videos, "annotations": annotations, "categories": categories}
 
 
 def find_pictures(dataset: CocoImages, positions: Sequence[int]) -> Pictures:
@@ -440,7 +455,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ):
             content = make_split(args.out, split, pictures, number, settings)
             print(f"{split}: {number} videos, {len(content['annotations'])} objects")
-    except QivisError as error:
+    except (QivisError, OSError) as error:
         parser.error(str(error))
 
 

@@ -21,6 +21,7 @@ class VideoOracle:
     videos: YouTubeVis
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     asked: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __call__(self, pictures: Sequence[Tensor]) -> list[Detections]:
         return [self._seen(picture) for picture in pictures]

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         kind = config.data.val.kind
         part = own_part(args)
         check_kind(kind, args.out, part)
+        check_metrics(args.metrics)
         measures: Mapping[str, Measure] = {
             "images": partial(measure_images, part=part),
             "videos": partial(measure_videos, part=part),
@@ -69,6 +70,21 @@ def check_kind(kind: str, out: Path | None, part: "Part | None") -> None:
             "--shard: Cityscapes is measured by one process, for its scripts compare files; leave "
             "--shard and --parts out"
         )
+
+
+def check_metrics(path: Path | None) -> None:
+    """Check that the figures can be written before anything is measured."""
+    from qivis.errors import DataError
+    from qivis.files import make_writable
+
+    if path is None:
+        return
+    try:
+        make_writable(path.parent)
+    except OSError as error:
+        raise DataError(f"--metrics {path}: cannot be written ({error.strerror})") from error
+    if path.is_dir():
+        raise DataError(f"--metrics {path}: is a folder; name a file")
 
 
 def own_part(args: argparse.Namespace) -> "Part | None":

@@ -18,11 +18,15 @@ MOST_DETECTIONS = 50  # as many as the weights themselves are asked for
 def main(argv: Sequence[str] | None = None) -> int:
     """Export what the command line names; returns the exit code."""
     args = parse_args(argv)
-    from qivis.errors import QivisError
+    from qivis.errors import DataError, QivisError
+    from qivis.files import make_writable
     from qivis.models.onnx_export import default_size, export_onnx
     from qivis.models.source import open_weights
 
     try:
+        make_writable(args.out.parent)  # nobody wants to hear it after the work
+        if args.out.is_dir():
+            raise DataError(f"{args.out}: is a folder; name the file to write")
         model, header = open_weights(args.weights)
         model.drop_training_heads()
         size = tuple(args.size) if args.size else default_size(header.input)

@@ -4,7 +4,22 @@ The defaults are the published R-50, 100 queries, 1x recipe (mmdetection configs
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from qivis.config.limits import (
+    NOT_EMPTY,
+    RISING,
+    Amount,
+    Channels,
+    Count,
+    Decay,
+    DivisorOf,
+    Natural,
+    Positive,
+    Share,
+    Side,
+    SideOrNone,
+)
 
 
 @dataclass(frozen=True)
@@ -39,18 +54,18 @@ class ModelConfig:
         "efficientnet_lite0",
     ] = "resnet50"
     queries: Literal["learned", "featurized"] = "learned"
-    num_queries: int = 100
-    num_stages: int = 6
-    width: int = 256
-    num_heads: int = 8
-    ffn_width: int = 2048
-    dynamic_width: int = 64
-    box_grid: int = 7
-    mask_grid: int = 14
-    sampling_ratio: int = 2
+    num_queries: Count = 100
+    num_stages: Count = 6
+    width: Channels = 256
+    num_heads: Annotated[Count, DivisorOf("width")] = 8
+    ffn_width: Count = 2048
+    dynamic_width: Count = 64
+    box_grid: Count = 7
+    mask_grid: Count = 14
+    sampling_ratio: Count = 2
     mask_norm: Literal["batch", "group"] = "batch"
     association: Literal["none", "mlp", "dynamic_conv", "masktrack"] = "none"
-    embedding_width: int = 256
+    embedding_width: Count = 256
 
 
 @dataclass(frozen=True)
@@ -61,10 +76,10 @@ class InputConfig:
     pixel_mean, pixel_std: RGB, on the 0..255 scale.
     """
 
-    short_side: int = 800
-    long_side: int = 1333
+    short_side: Side = 800
+    long_side: Side = 1333
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    pixel_std: tuple[Positive, Positive, Positive] = (58.395, 57.12, 57.375)
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ class SourceConfig:
     images: str
     annotations: str
     kind: Literal["images", "videos", "cityscapes"] = "images"
-    repeat: float = 1.0
+    repeat: Amount = 1.0
     coco_classes: Literal["as they are", "youtube_vis_2019", "youtube_vis_2021", "ovis"] = (
         "as they are"
     )
@@ -108,14 +123,14 @@ class DataConfig:
     """
 
     root: str = "datasets/coco"
-    train: tuple[SourceConfig, ...] = (
+    train: Annotated[tuple[SourceConfig, ...], NOT_EMPTY] = (
         SourceConfig("train2017", "annotations/instances_train2017.json"),
     )
     val: SourceConfig = SourceConfig("val2017", "annotations/instances_val2017.json")
     class_names: tuple[str, ...] = ()
     ignore_regions: bool = False
     keep_empty: bool = False
-    min_side: int = 32
+    min_side: Natural = 32
     strict: bool = False
 
 
@@ -129,9 +144,9 @@ class ClipConfig:
     reverse_probability: of a clip running backwards.
     """
 
-    length: int = 2
-    reach: int = 10
-    reverse_probability: float = 0.5
+    length: Count = 2
+    reach: Natural = 10
+    reverse_probability: Share = 0.5
 
 
 @dataclass(frozen=True)
@@ -150,17 +165,17 @@ class AugmentConfig:
     paste_probability: of pasting up to `paste_objects` objects of another picture.
     """
 
-    flip_probability: float = 0.5
-    short_sides: tuple[int, ...] = (800,)
-    long_side: int = 1333
-    crop_probability: float = 0.0
-    crop_short_sides: tuple[int, ...] = (400, 500, 600)
-    crop_range: tuple[int, int] = (384, 600)
-    canvas_side: int = 0
-    jitter_range: tuple[float, float] = (0.5, 2.0)
-    color_strength: float = 0.0
-    paste_probability: float = 0.0
-    paste_objects: int = 3
+    flip_probability: Share = 0.5
+    short_sides: Annotated[tuple[Side, ...], NOT_EMPTY] = (800,)
+    long_side: Side = 1333
+    crop_probability: Share = 0.0
+    crop_short_sides: Annotated[tuple[Side, ...], NOT_EMPTY] = (400, 500, 600)
+    crop_range: Annotated[tuple[Side, Side], RISING] = (384, 600)
+    canvas_side: SideOrNone = 0
+    jitter_range: Annotated[tuple[Positive, Positive], RISING] = (0.5, 2.0)
+    color_strength: Share = 0.0
+    paste_probability: Share = 0.0
+    paste_objects: Count = 3
 
 
 @dataclass(frozen=True)
@@ -181,17 +196,17 @@ class LossConfig:
         mask, though not its class; 1, as published, lets none.
     """
 
-    focal: float = 2.0
-    l1: float = 5.0
-    giou: float = 2.0
-    dice: float = 8.0
-    contrastive: float = 2.0
-    cosine: float = 3.0
-    track_match: float = 0.0
-    proposal_class: float = 1.0
-    proposal_giou: float = 2.0
-    least_overlap: float = 0.0
-    neighbour_overlap: float = 1.0
+    focal: Amount = 2.0
+    l1: Amount = 5.0
+    giou: Amount = 2.0
+    dice: Amount = 8.0
+    contrastive: Amount = 2.0
+    cosine: Amount = 3.0
+    track_match: Amount = 0.0
+    proposal_class: Amount = 1.0
+    proposal_giou: Amount = 2.0
+    least_overlap: Share = 0.0
+    neighbour_overlap: Share = 1.0
 
 
 @dataclass(frozen=True)
@@ -216,25 +231,25 @@ class OptimConfig:
     evaluate_epochs: epochs between evaluations; the last epoch is always evaluated.
     """
 
-    lr: float = 1e-4
-    weight_decay: float = 1e-4
-    backbone_lr_factor: float = 0.1
+    lr: Amount = 1e-4
+    weight_decay: Amount = 1e-4
+    backbone_lr_factor: Amount = 0.1
     decay_norms: bool = True
-    clip_norm: float = 0.1
-    batch_size: int = 16
-    accumulate: int = 1
-    epochs: int = 12
+    clip_norm: Positive = 0.1
+    batch_size: Count = 16
+    accumulate: Count = 1
+    epochs: Count = 12
     schedule: Literal["step", "cosine"] = "step"
-    milestones: tuple[int, ...] = (8, 11)
-    warmup_steps: int = 1000
-    warmup_factor: float = 0.001
-    ema_decay: float = 0.0
+    milestones: tuple[Count, ...] = (8, 11)
+    warmup_steps: Natural = 1000
+    warmup_factor: Share = 0.001
+    ema_decay: Decay = 0.0
     learn: Literal["everything", "association"] = "everything"
     precision: Literal["float32", "bfloat16"] = "float32"
-    seed: int = 0
-    workers: int = 2
-    checkpoint_steps: int = 1000
-    evaluate_epochs: int = 1
+    seed: Natural = 0
+    workers: Natural = 2
+    checkpoint_steps: Count = 1000
+    evaluate_epochs: Count = 1
 
 
 @dataclass(frozen=True)
@@ -271,16 +286,16 @@ class TrackingConfig:
 
     association: Literal["embedding", "query", "overlap"] = "query"
     assignment: Literal["greedy", "hungarian"] = "greedy"
-    keep_score: float = 0.1
-    birth_score: float = 0.3
-    duplicate_iou: float = 0.6
-    appearance_weight: float = 0.5
-    place_frames: float = 10.0
-    recent_frames: int = 5
-    temperature: float = 0.05
-    match_similarity: float = 0.35
-    memory_frames: int = 30
-    min_frames: int = 3
+    keep_score: Share = 0.1
+    birth_score: Share = 0.3
+    duplicate_iou: Share = 0.6
+    appearance_weight: Share = 0.5
+    place_frames: Positive = 10.0
+    recent_frames: Natural = 5
+    temperature: Positive = 0.05
+    match_similarity: Share = 0.35
+    memory_frames: Natural = 30
+    min_frames: Natural = 3
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,19 @@ is there, `build` asks for what is missing.
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
+from qivis.config.limits import DivisorOf, Limit
 from qivis.errors import ConfigError
 
 Settings = TypeVar("Settings")
 _SHOWN = 100  # characters of a value in a message
 _LARGEST = 2**63  # what goes into arrays and files as a whole number is smaller
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def from_dict(kind: type[Settings], values: Mapping[str, Any], source: str) -> S
         source: where the values are from, for error messages.
 
     Raises:
-        ConfigError: for an unknown field, a wrong type or choice, or a field that is missing.
+        ConfigError: for an unknown field, a wrong type, choice or size, or a field that is missing.
     """
     place = Place(source)
     return build(kind, typed_fields(kind, values, place), place)
@@ -67,11 +70,11 @@ def typed_fields(kind: Any, values: Any, place: Place) -> dict[str, Any]:
     """Some fields of a dataclass, each checked and in its own type; its sections stay dicts.
 
     Raises:
-        ConfigError: for an unknown field, a wrong type or a wrong choice.
+        ConfigError: for an unknown field, or a wrong type, choice or size.
     """
     if not isinstance(values, Mapping):
         raise _mismatch("a mapping of fields to values", values, place)
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     for name in values:
         if name not in hints:
             remedy = _suggest(name, hints) or f"; the fields are {', '.join(hints)}"
@@ -83,21 +86,24 @@ def cast(expected: Any, value: Any, place: Place) -> Any:
     """One value in the type that the schema states for it.
 
     Raises:
-        ConfigError: if it is of another type; a whole number will do for a float, a bool will not
-            do for a number.
+        ConfigError: if it is of another type or beyond a limit; a whole number will do for a float,
+            a bool will not do for a number, nor will infinity or what is not a number.
     """
     origin = typing.get_origin(expected)
+    if origin is Annotated:
+        return _cast_limited(typing.get_args(expected), value, place)
     if dataclasses.is_dataclass(expected):
         return typed_fields(expected, value, place)
     if origin is tuple:
         return _cast_tuple(typing.get_args(expected), value, place)
     if origin is Literal:
         return _cast_choice(typing.get_args(expected), value, place)
-    if expected is float and type(value) is int:
+    if expected is float and type(value) is int and abs(value) < _LARGEST:
         return float(value)
     if type(value) is not expected or (expected is int and abs(value) >= _LARGEST):
-        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
-        raise _mismatch(names[expected], value, place)
+        raise _mismatch(_NAMES[expected], value, place)
+    if expected is float and not math.isfinite(value):
+        raise _mismatch("a finite number", value, place)
     return value
 
 
@@ -105,21 +111,42 @@ def build(kind: type[Settings], fields: Mapping[str, Any], place: Place) -> Sett
     """The dataclass of typed fields, its sections built first.
 
     Raises:
-        ConfigError: if a field without a default is missing.
+        ConfigError: if a field without a default is missing, or two do not go together.
     """
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         defaults = {field.default, field.default_factory}
         if field.name not in fields and defaults == {dataclasses.MISSING}:
             raise ConfigError(f"{place}: missing field {field.name!r}")
-    hints = typing.get_type_hints(kind)
-    return kind(
+    hints = typing.get_type_hints(kind, include_extras=True)
+    settings = kind(
         **{name: _built(hints[name], value, place.field(name)) for name, value in fields.items()}
     )
+    for name, hint in hints.items():
+        _check_divisor(settings, name, hint, place)
+    return settings
+
+
+def _check_divisor(settings: Any, name: str, hint: Any, place: Place) -> None:
+    value = getattr(settings, name)
+    for limit in getattr(hint, "__metadata__", ()):
+        if isinstance(limit, DivisorOf) and getattr(settings, limit.field) % value:
+            expected = f"a divisor of {limit.field}, {getattr(settings, limit.field)}"
+            raise _mismatch(expected, value, place.field(name))
 
 
 def _built(kind: Any, value: Any, place: Place) -> Any:
     is_section = dataclasses.is_dataclass(kind)
     return build(kind, value, place) if is_section else value
+
+
+def _cast_limited(arguments: tuple[Any, ...], value: Any, place: Place) -> Any:
+    """`arguments` are a type and its limits; those that other fields set are checked in `build`."""
+    kind, *limits = arguments
+    given = cast(kind, value, place)
+    for limit in limits:
+        if isinstance(limit, Limit) and not limit.holds(given):
+            raise _mismatch(limit.expected, value, place)
+    return given
 
 
 def _cast_tuple(kinds: tuple[Any, ...], value: Any, place: Place) -> tuple[Any, ...]:

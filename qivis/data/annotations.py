@@ -4,6 +4,7 @@ Reading one, and choosing its classes.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,13 @@ def choose_categories(
         path: the file, for messages.
 
     Raises:
-        DataError: if no category has a wanted name.
+        DataError: if no category has a wanted name, or two classes would have one name.
     """
     if not class_names:
+        _check_different([c["name"] for c in listed], f"{path}: 'categories'")
         entries = tuple(Category(c["id"], c["name"]) for c in listed)
         return Categories(entries), {category.id: i for i, category in enumerate(entries)}
+    _check_different(class_names, "data.class_names")
     labels: dict[int, int] = {}
     for category in listed:
         for kind in (category["name"], category.get("supercategory")):
@@ -83,6 +86,15 @@ def choose_categories(
         )
     entries = tuple(Category(i + 1, name) for i, name in enumerate(class_names))
     return Categories(entries), labels
+
+
+def _check_different(names: Sequence[str], where: str) -> None:
+    """Two classes of one name would have one row in every table of figures."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{where}: expected names that differ, got {', '.join(repeated[:5])} more than once"
+        )
 
 
 def _read_category(category: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Nobody waits for anybody: who finds all parts there, scores them. A part that is
 not made again, so that the same command can be given again after a failure.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 from qivis.config import ExperimentConfig, to_dict
 from qivis.errors import DataError
 from qivis.files import write_atomically
+from qivis.inference.predictor import pick_device
+from qivis.inference.summary import software_versions
 from qivis.models.source import checksum_of
 from qivis.shards import Shard
 
@@ -28,19 +31,25 @@ class Part:
 
 
 def task_of(
-    weights: str, config: ExperimentConfig, data_root: Path, precision: str | None
+    weights: str, config: ExperimentConfig, data_root: Path, device: str, precision: str | None
 ) -> dict[str, Any]:
     """What the results of an evaluation depend on, as JSON.
 
+    Of pictures and videos only their names are known, from the annotations.
+
     Raises:
-        WeightsError: if there are no such weights.
+        WeightsError: if there are no such weights, or no such device.
+        DataError: if the annotations cannot be read.
     """
     return {
         "weights_sha256": checksum_of(weights),
         "data_root": str(data_root),
         "data": to_dict(config.data),
+        "annotations_sha256": _checksum(data_root / config.data.val.annotations),
         "tracking": to_dict(config.tracking),
+        "device": pick_device(device).type,
         "precision": precision,
+        "versions": software_versions(),
     }
 
 
@@ -56,7 +65,8 @@ def find_all(
         find: gives the results of the items at some positions.
         total: number of the items of the set.
         part: what this process finds; None for all, without files.
-        task: all that the results depend on, as JSON; parts of another task are not there.
+        task: all that the results depend on, as JSON; parts of another task, or of another total,
+            are not there.
 
     Returns:
         None if other parts are not there yet.
@@ -66,6 +76,7 @@ def find_all(
     """
     if part is None:
         return find(range(total))
+    task = {**task, "items": total}
     own = _file(part, part.shard.index)
     if _read(own, task) is None:
         content = {"task": task, "results": find(part.shard.of(range(total)))}
@@ -76,6 +87,14 @@ def find_all(
     parts = [_read(_file(part, index), task) for index in range(part.shard.count)]
     there = [results for results in parts if results is not None]
     return [result for some in there for result in some] if len(there) == len(parts) else None
+
+
+def _checksum(annotations: Path) -> str:
+    try:
+        with annotations.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{annotations}: cannot be read ({error.strerror})") from error
 
 
 def _file(part: Part, index: int) -> Path:

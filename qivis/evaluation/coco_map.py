@@ -39,8 +39,9 @@ def evaluate_coco(
         `box` and `mask`.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        # pycocotools writes into what it is given.
-        truth = _index({**ground_truth, "annotations": [*map(dict, ground_truth["annotations"])]})
+        # pycocotools writes into what it is given, and takes a match with id 0 for none.
+        annotations = [{**a, "id": i} for i, a in enumerate(ground_truth["annotations"], start=1)]
+        truth = _index({**ground_truth, "annotations": annotations})
         return {
             "box": _evaluate(truth, [_without(r, "segmentation") for r in results], "bbox"),
             "mask": _evaluate(truth, [_without(r, "bbox") for r in results], "segm"),

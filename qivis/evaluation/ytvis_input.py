@@ -1,15 +1,19 @@
 """Annotations and results of YouTube-VIS, brought together video by video."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qivis.config.typed import shown
 from qivis.errors import DataError
 
 Source = str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Entries = list[Mapping[str, Any]]
+
+OF_BOTH = frozenset({"video_id", "category_id", "segmentations"})  # what all entries have
 
 
 @dataclass(frozen=True)
@@ -44,27 +48,25 @@ def read_comparison(ground_truth: Source, results: Source) -> Comparison:
             annotations do not list are left out, as officially.
 
     Raises:
-        DataError: if a file cannot be read, a field is missing, or an entry is of a video that the
-            annotations do not list.
+        DataError: if a file cannot be read, a field is missing or not what it should be, or an
+            entry is of a video that the annotations do not list.
     """
     truth, entries = _parsed(ground_truth, "annotations"), _parsed(results, "results")
     if not isinstance(truth, Mapping) or not {"videos", "categories"} <= truth.keys():
         raise DataError("annotations: expected an object with 'videos' and 'categories'")
     if not isinstance(entries, Sequence):
         raise DataError("results: expected a list of entries")
-    category_ids = sorted({category["id"] for category in truth["categories"]})
-    known = frozenset(category_ids)
-    videos = {video["id"]: VideoEntries(video) for video in truth["videos"]}
-    needed = {"video_id", "category_id", "segmentations"}
-    for position, entry in enumerate(truth.get("annotations") or []):
-        video = _video_of(entry, needed, videos, f"annotation {position}")
-        if entry["category_id"] in known:
+    categories = _by_id(truth, "categories")
+    videos = {number: VideoEntries(video) for number, video in _by_id(truth, "videos").items()}
+    for position, entry in enumerate(_listed(truth, "annotations")):
+        video = _video_of(entry, OF_BOTH, videos, f"annotation {position}")
+        if entry["category_id"] in categories:
             video.annotations.setdefault(entry["category_id"], []).append(entry)
     for position, entry in enumerate(entries):
-        video = _video_of(entry, needed | {"score"}, videos, f"result {position}")
-        if entry["category_id"] in known:
+        video = _video_of(entry, OF_BOTH | {"score"}, videos, f"result {position}")
+        if entry["category_id"] in categories:
             video.results.setdefault(entry["category_id"], []).append(entry)
-    return Comparison(category_ids, [videos[number] for number in sorted(videos)])
+    return Comparison(list(categories), list(videos.values()))
 
 
 def _parsed(source: Source, what: str) -> Any:
@@ -74,18 +76,75 @@ def _parsed(source: Source, what: str) -> Any:
         return json.loads(Path(source).read_text())
     except OSError as error:
         raise DataError(f"{source}: {what} cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{source}: {what} are not JSON ({error})") from error
 
 
+def _listed(truth: Mapping[str, Any], key: str) -> Sequence[Any]:
+    listed: Sequence[Any] = truth.get(key) or []
+    if not _is_list(listed):
+        raise DataError(f"annotations: '{key}': expected a list, got {shown(listed)}")
+    return listed
+
+
+def _by_id(truth: Mapping[str, Any], key: str) -> dict[Any, Mapping[str, Any]]:
+    """The videos or categories by their ids, in ascending order."""
+    found = {}
+    for position, entry in enumerate(_listed(truth, key)):
+        if not isinstance(entry, Mapping) or not _is_id(entry.get("id")):
+            raise DataError(
+                f"annotations: '{key}' {position}: expected one with an id, got {shown(entry)}"
+            )
+        found[entry["id"]] = entry
+    try:
+        return {number: found[number] for number in sorted(found)}
+    except TypeError as error:
+        raise DataError(f"annotations: '{key}': expected ids of one kind ({error})") from error
+
+
 def _video_of(
-    entry: Mapping[str, Any], needed: set[str], videos: Mapping[Any, VideoEntries], what: str
+    entry: Any, needed: frozenset[str], videos: Mapping[Any, VideoEntries], what: str
 ) -> VideoEntries:
+    if not isinstance(entry, Mapping):
+        fields = ", ".join(sorted(needed))
+        raise DataError(f"{what}: expected an object with {fields}, got {shown(entry)}")
     missing = needed - entry.keys()
     if missing:
         raise DataError(f"{what}: has no {', '.join(sorted(missing))}")
+    for name, (expected, is_right) in _EXPECTED.items():
+        if name in entry and not is_right(entry[name]):
+            raise DataError(f"{what}: {name}: expected {expected}, got {shown(entry[name])}")
     if entry["video_id"] not in videos:
         raise DataError(
             f"{what}: video_id {entry['video_id']} is not among the annotations' videos"
         )
     return videos[entry["video_id"]]
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, Hashable) and value is not None
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not math.isnan(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    """None stands for no list, and in the list for no number."""
+    return value is None or (_is_list(value) and all(v is None or _is_number(v) for v in value))
+
+
+_EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "video_id": ("an id", _is_id),
+    "category_id": ("an id", _is_id),
+    "score": ("a number", _is_number),
+    "segmentations": ("a list with one entry per frame", _is_list),
+    "areas": ("a list of numbers", _is_list_of_numbers),
+}

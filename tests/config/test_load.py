@@ -42,9 +42,9 @@ def test_of_several_bases_later_ones_win(tmp_path: Path) -> None:
 
 
 def test_lists_are_replaced_as_a_whole(tmp_path: Path) -> None:
-    write(tmp_path, "base.yaml", "augment: {short_sides: [1, 2, 3]}")
-    path = write(tmp_path, "a.yaml", "_base_: base.yaml\naugment: {short_sides: [4]}")
-    assert load_config(path).augment.short_sides == (4,)
+    write(tmp_path, "base.yaml", "augment: {short_sides: [8, 16, 24]}")
+    path = write(tmp_path, "a.yaml", "_base_: base.yaml\naugment: {short_sides: [32]}")
+    assert load_config(path).augment.short_sides == (32,)
 
 
 def test_bases_may_have_bases_but_no_further(tmp_path: Path) -> None:
@@ -122,6 +122,7 @@ data:
         ("optim.milestones=[6", "not valid YAML"),
         ("modle.backbone=resnet50", "unknown field 'modle'; did you mean 'model'?"),
         ("optim.epochs=many", "optim.epochs: expected a whole number, got 'many'"),
+        ("optim.epochs=0", "optim.epochs: expected 1 or more, got 0"),
         ("optim=3", "optim: expected a mapping of fields to values, got 3"),
         ("_base_=other.yaml", "unknown field '_base_'"),
     ],
@@ -247,3 +248,11 @@ def test_an_override_nested_a_thousand_deep_is_refused(tmp_path: Path) -> None:
     override = "optim.epochs" + ".a" * 100_000 + "=1"
     with pytest.raises(ConfigError, match=r"optim\.epochs: expected a whole number"):
         load_config(write(tmp_path, "a.yaml", ""), [override])
+
+
+def test_fields_that_do_not_go_together_are_reported_for_the_whole(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.yaml", "model: {width: 40}")
+    assert load_config(path).model.width == 40
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["model.num_heads=3"])
+    assert str(caught.value) == f"{path}: model.num_heads: expected a divisor of width, 40, got 3"

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 
 from qivis.config import ExperimentConfig, ModelConfig, from_dict, to_dict
+from qivis.config.limits import NOT_EMPTY, RISING, Count, DivisorOf, Share
 from qivis.errors import ConfigError
 
 
@@ -103,3 +104,55 @@ def test_settings_survive_the_way_through_json(settings: Any) -> None:
     values = to_dict(settings)
     assert json.loads(json.dumps(values)) == values
     assert from_dict(type(settings), values, "here") == settings
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_are_finite(value: float) -> None:
+    with pytest.raises(ConfigError, match=f"here: rate: expected a finite number, got {value}"):
+        from_dict(Whole, {"rate": value}, "here")
+
+
+def test_a_whole_number_that_no_float_can_hold_is_no_number() -> None:
+    with pytest.raises(ConfigError, match="here: rate: expected a number, got 1000"):
+        from_dict(Whole, {"rate": 10**400}, "here")
+
+
+@dataclass(frozen=True)
+class Limited:
+    count: Annotated[Count, DivisorOf("total")] = 2
+    total: int = 6
+    share: Share = 0.5
+    pair: Annotated[tuple[float, Share], RISING] = (0.0, 1.0)
+    some: Annotated[tuple[Count, ...], NOT_EMPTY] = (1,)
+    parts: Annotated[tuple[Part, ...], NOT_EMPTY] = (Part("x"),)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count": 0}, "count: expected 1 or more, got 0"),
+        ({"count": "2"}, "count: expected a whole number, got '2'"),
+        ({"count": 4}, "count: expected a divisor of total, 6, got 4"),
+        ({"total": 5}, "count: expected a divisor of total, 5, got 2"),
+        ({"share": 2}, "share: expected 0 to 1, got 2"),
+        ({"pair": [0.0, 1.5]}, "pair[1]: expected 0 to 1, got 1.5"),
+        ({"pair": [1.0, 0.5]}, "pair: expected two values, the smaller first, got [1.0, 0.5]"),
+        ({"some": []}, "some: expected at least one entry, got []"),
+        ({"some": [1, 0]}, "some[1]: expected 1 or more, got 0"),
+        ({"parts": []}, "parts: expected at least one entry, got []"),
+    ],
+    ids=str,
+)
+def test_a_value_beyond_its_limits_is_refused_with_what_will_do(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_dict(Limited, values, "here")
+    assert str(caught.value) == f"here: {message}"
+
+
+def test_a_value_within_its_limits_is_taken_as_it_is() -> None:
+    values = {"count": 1, "share": 1, "pair": [-1, 0], "some": [3], "parts": [{"name": "y"}]}
+    settings = from_dict(Limited, values, "here")
+    assert settings == Limited(1, 6, 1.0, (-1.0, 0.0), (3,), (Part("y"),))
+    assert type(settings.share) is float

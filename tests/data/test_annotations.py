@@ -63,6 +63,24 @@ def test_a_name_that_the_file_lacks_is_reported_with_those_it_has() -> None:
         choose_categories(LISTED, ("cat", "bird"), FILE)
 
 
+def test_a_name_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"data\.class_names: expected names that differ, got cat m"
+    ):
+        choose_categories(LISTED, ("cat", "dog", "cat"), FILE)
+
+
+def test_categories_of_one_name_are_refused_unless_names_make_one_class_of_them() -> None:
+    twins = [*LISTED, {"id": 20, "name": "cat", "supercategory": "animal"}]
+    with pytest.raises(
+        DataError, match=r"set\.json: 'categories': expected names that differ, got"
+    ):
+        choose_categories(twins, (), FILE)
+    categories, labels = choose_categories(twins, ("cat",), FILE)
+    assert categories.entries == (Category(1, "cat"),)
+    assert labels == {17: 0, 20: 0}
+
+
 def test_categories_are_read_by_rising_id_without_those_that_cannot_be_used() -> None:
     sieve = Sieve(FILE, strict=False)
     content = {"categories": [LISTED[2], LISTED[0], {"id": 4}, {"id": 1, "name": "again"}]}

@@ -26,6 +26,7 @@ from PIL import Image, ImageDraw
 
 from qivis.data.coco import CocoImages
 from qivis.data.youtube_vis import YouTubeVis
+from qivis.errors import DataError
 from tests.discs import COLORS, make_discs
 
 
@@ -123,6 +124,43 @@ def test_another_seed_gives_other_videos_of_the_same_pictures(
         for seed in (0, 1)
     )
     assert one["annotations"] != other["annotations"]
+
+
+def test_a_folder_that_cannot_be_written_to_costs_one_line(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="2"):
+        make(pictures, tmp_path / "file")
+    assert "Not a directory" in capsys.readouterr().err.splitlines()[-1]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_what_breaks_off_leaves_the_set_that_was_there(tmp_path: Path) -> None:
+    source, out = tmp_path / "discs", tmp_path / "out"
+    source.mkdir()
+    make_discs(source)
+    found = find_pictures(CocoImages(source, source / "a.json"), range(16))
+    make_split(out, "train", found, 2, Settings((36, 64), 2, (2, 2)))
+    before = contents(out)
+    assert len(before) == 5
+    (source / "16.png").unlink()  # one of eight backgrounds
+    with pytest.raises(DataError, match="cannot be read"):
+        make_split(out, "train", found, 50, Settings((36, 64), 2, (2, 2), seed=2))
+    assert contents(out) == before
+
+
+def test_a_new_set_leaves_no_picture_of_the_old_one(pictures: Path, tmp_path: Path) -> None:
+    found = find_pictures(CocoImages(pictures, pictures / "a.json"), range(16))
+    for number in (3, 1):
+        made = make_split(tmp_path, "train", found, number, Settings((36, 64), 2, (2, 2)))
+        names = {f"train/JPEGImages/{n}" for video in made["videos"] for n in video["file_names"]}
+        assert contents(tmp_path).keys() == names | {"train.json"}
+        assert read(tmp_path / "train.json") == made
 
 
 @pytest.mark.parametrize(

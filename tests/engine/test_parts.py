@@ -61,6 +61,14 @@ def test_parts_of_other_weights_are_not_mixed_with_these(tmp_path: Path) -> None
     assert find_all(find, 5, second, TASK | {"weights": "b"}) is None
 
 
+def test_parts_of_a_set_that_has_grown_since_are_made_again(tmp_path: Path) -> None:
+    first, second = (Part(Shard(index, 2), tmp_path) for index in range(2))
+    for part in (first, second):
+        find_all(find, 4, part, TASK)
+    assert find_all(find, 6, first, TASK) is None
+    assert by_item(find_all(find, 6, second, TASK)) == find(range(6))
+
+
 def test_more_processes_than_items_are_no_obstacle(tmp_path: Path) -> None:
     found = [find_all(find, 1, Part(Shard(index, 3), tmp_path), TASK) for index in range(3)]
     assert found[2] == find([0])
@@ -72,10 +80,40 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
         find_all(find, 1, Part(Shard(0, 1), tmp_path / "file"), TASK)
 
 
-def test_the_task_tells_weights_data_and_tracking(tiny_weights: Path, tmp_path: Path) -> None:
-    task = task_of(str(tiny_weights), ExperimentConfig(), tmp_path, None)
+def set_in(folder: Path) -> Path:
+    """The annotation file that the default config measures on."""
+    path = folder / ExperimentConfig().data.val.annotations
+    path.parent.mkdir()
+    path.write_text("{}")
+    return path
+
+
+def test_the_task_tells_weights_data_tracking_device_and_software(
+    tiny_weights: Path, tmp_path: Path
+) -> None:
+    set_in(tmp_path)
+    task = task_of(str(tiny_weights), ExperimentConfig(), tmp_path, "cpu", None)
     assert task["data_root"] == str(tmp_path)
     assert len(task["weights_sha256"]) == 64
+    assert task["device"] == "cpu"
+    assert {"qivis", "torch"} <= task["versions"].keys()
     assert {"data", "tracking", "precision"} <= task.keys()
     with pytest.raises(WeightsError, match="no such file"):
-        task_of("gone.safetensors", ExperimentConfig(), tmp_path, None)
+        task_of("gone.safetensors", ExperimentConfig(), tmp_path, "cpu", None)
+
+
+def test_another_content_of_the_annotation_file_is_another_task(
+    tiny_weights: Path, tmp_path: Path
+) -> None:
+    annotations = set_in(tmp_path)
+
+    def task() -> dict[str, Any]:
+        return task_of(str(tiny_weights), ExperimentConfig(), tmp_path, "cpu", None)
+
+    before = task()
+    assert task() == before
+    annotations.write_text("[]")
+    assert task() != before
+    annotations.unlink()
+    with pytest.raises(DataError, match=r"instances_val2017\.json: cannot be read \(No such file"):
+        task()

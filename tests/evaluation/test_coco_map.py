@@ -123,6 +123,18 @@ def test_neither_annotations_nor_results_are_changed() -> None:
     assert (truth, results) == before
 
 
+def test_annotations_may_be_numbered_from_zero_or_not_at_all() -> None:
+    truth, results = truth_of((3, FIRST), (7, SMALL)), results_of((3, FIRST, 0.5), (7, SMALL, 0.4))
+    expected = evaluate_coco(truth, results)
+    for annotation in truth["annotations"]:
+        annotation["id"] -= 1
+    assert evaluate_coco(truth, results) == expected
+    assert expected["mask"].figures["AP"] == pytest.approx(1)
+    for annotation in truth["annotations"]:
+        del annotation["id"]
+    assert evaluate_coco(truth, results) == expected
+
+
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     evaluate_coco(TWO_CATS, results_of((3, FIRST, 0.5)))
     assert capsys.readouterr().out == ""

@@ -56,8 +56,29 @@ def test_a_set_without_annotations_is_a_set() -> None:
         (TRUTH, [RESULT, RESULT | {"video_id": 1}], "result 1: video_id 1 is not among"),
         (TRUTH, [{"video_id": 8, "segmentations": []}], "result 0: has no category_id, score"),
         (TRUTH | {"annotations": [{"id": 1}]}, [], "annotation 0: has no category_id, segm"),
+        (TRUTH | {"annotations": 5}, [], "annotations: 'annotations': expected a list, got 5"),
+        (TRUTH | {"videos": [7]}, [], "annotations: 'videos' 0: expected one with an id, got 7"),
+        (TRUTH | {"categories": [{}]}, [], "annotations: 'categories' 0: expected one with an id"),
+        (TRUTH | {"videos": [{"id": [7]}]}, [], "annotations: 'videos' 0: expected one with an id"),
+        (TRUTH | {"videos": [{"id": 7}, {"id": "8"}]}, [], "'videos': expected ids of one kind"),
+        (TRUTH | {"annotations": [5]}, [], "annotation 0: expected an object with category_id"),
+        (TRUTH, [5], "result 0: expected an object with category_id, score, .*, got 5"),
+        (TRUTH, [RESULT | {"video_id": [8]}], r"result 0: video_id: expected an id, got \[8\]"),
+        (TRUTH, [RESULT | {"category_id": {}}], "result 0: category_id: expected an id, got {}"),
+        (TRUTH, [RESULT | {"score": "high"}], "result 0: score: expected a number, got 'high'"),
+        (TRUTH, [RESULT | {"score": float("nan")}], "result 0: score: expected a number, got nan"),
+        (
+            TRUTH,
+            [RESULT | {"segmentations": None}],
+            "result 0: segmentations: expected a list with",
+        ),
+        (
+            TRUTH | {"annotations": [TRUTH["annotations"][0] | {"areas": [1, "x"]}]},
+            [],
+            r"annotation 0: areas: expected a list of numbers, got \[1, 'x'\]",
+        ),
     ],
-    ids=["list", "no categories", "object", "unknown video", "no score", "no segmentations"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_compared_is_named(truth: Any, results: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):

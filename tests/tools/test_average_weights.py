@@ -22,6 +22,15 @@ def test_a_file_that_is_missing_is_one_line_and_exit_code_2(
     assert "gone.safetensors" in refusal(average_weights, gone, tiny_weights, tmp_path / "out")
 
 
+def test_a_place_that_cannot_be_written_to_is_one_line_and_exit_code_2(
+    tiny_weights: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file" / "out.safetensors", tmp_path):
+        line = refusal(average_weights, tiny_weights, tiny_weights, out)
+        assert f"{out}: cannot be written (" in line
+
+
 @pytest.mark.parametrize("share", ["-0.1", "1.5", "half"])
 def test_a_share_is_a_number_from_0_to_1(share, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -94,6 +94,29 @@ def test_shards_give_the_figures_of_the_whole_to_the_last_digit(
     ]
 
 
+def test_parts_are_found_again_only_while_the_annotations_stay_as_they_are(
+    shapes: Path, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    annotations = tmp_path / "a.json"
+    annotations.write_bytes((shapes / "annotations" / "instances_val2017.json").read_bytes())
+    val = f"data.val={{images: val2017, annotations: {annotations}}}"
+    known = (CONFIG, "--weights", tiny_weights, "--data-root", shapes, "--device", "cpu")
+    shared = (*known, "--set", val, "--parts", tmp_path / "parts", "--shard")
+    for shard in ("0/2", "1/2"):
+        assert run(*shared, shard) == 0
+    content = json.loads(annotations.read_text())
+    content["images"].reverse()
+    content["annotations"] = content["annotations"][:-3]
+    annotations.write_text(json.dumps(content))
+    capsys.readouterr()
+    assert run(*shared, "1/2") == 0
+    assert capsys.readouterr().out.startswith("this part is done")
+    assert run(*shared, "0/2") == 0
+    gathered = capsys.readouterr().out
+    assert run(*known, "--set", val) == 0
+    assert capsys.readouterr().out == gathered
+
+
 def test_ranks_of_torchrun_are_shards(
     shapes: Path,
     tiny_weights: Path,
@@ -172,6 +195,16 @@ def test_what_is_missing_is_one_line_and_exit_code_2(
     arguments: list[object], message: str, refusal: Refusal
 ) -> None:
     assert message in refusal(evaluate, *arguments)
+
+
+def test_figures_that_cannot_be_written_are_refused_before_anything_is_measured(
+    tmp_path: Path, refusal: Refusal
+) -> None:
+    (tmp_path / "file").touch()
+    known = (evaluate, CONFIG, "--data-root", "gone", "--metrics")
+    out = tmp_path / "file" / "figures.json"
+    assert f"--metrics {out}: cannot be written (" in refusal(*known, out)
+    assert f"--metrics {tmp_path}: is a folder; name a file" in refusal(*known, tmp_path)
 
 
 def test_strict_stops_at_the_first_entry_that_cannot_be_used(

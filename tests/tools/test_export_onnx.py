@@ -44,5 +44,14 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(
     assert not out.exists()
 
 
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_weights_are_read(
+    tmp_path: Path, refusal: Refusal
+) -> None:
+    (tmp_path / "file").touch()
+    line = refusal(export_onnx, "gone.safetensors", tmp_path / "file" / "out.onnx")
+    assert str(tmp_path / "file") in line
+    assert "is a folder; name the file" in refusal(export_onnx, "gone.safetensors", tmp_path)
+
+
 def test_help_answers_without_importing_torch() -> None:
     assert "--detections" in help_page(TOOL)
