@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from qivis.command_line import run_command
 from qivis.config.arguments import add_overrides
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def train(args: argparse.Namespace, name: str, build_run: Callable[..., "Run"]) 
         if run.device.type == "cpu":
             keep_freed_memory()
         fit(run, resume=args.resume)
-    except QivisError as error:
+    except (QivisError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     if is_first:
@@ -65,4 +66,4 @@ def train(args: argparse.Namespace, name: str, build_run: Callable[..., "Run"]) 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, "train_image"))

@@ -4,20 +4,25 @@ There is no state to save: a run that is resumed at step n asks for batch n. Eve
 sample comes from (seed, epoch, index), so any number of workers gives the same samples.
 """
 
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from qivis.config.schema import AugmentConfig, OptimConfig
 from qivis.data.augment import augment
 from qivis.data.clip_sources import ClipSource
-from qivis.errors import ConfigError
+from qivis.errors import ConfigError, QivisError
 from qivis.shards import Shard
 from qivis.structures import Batch, Clip
+
+Failure = QivisError | OSError  # to read a clip
 
 
 @dataclass(frozen=True)
@@ -181,23 +186,95 @@ def collate(clips: Sequence[Clip]) -> Batch:
     )
 
 
-def training_loader(clips: TrainingClips, order: BatchOrder, workers: int) -> DataLoader[Clip]:
-    """Batches in the given order."""
+@contextmanager
+def training_batches(
+    clips: TrainingClips, order: BatchOrder, workers: int
+) -> Iterator[Iterator[Batch]]:
+    """Batches in the given order; the processes that load them end with the block.
+
+    A batch with a clip that cannot be read raises in its turn what the reading did.
+
+    Raises:
+        ConfigError: if so many processes cannot be started.
+    """
+    others = set(multiprocessing.active_children())
+    try:
+        with _loading(training_loader(clips, order, workers)) as loaded:
+            yield _without_failures(loaded)
+    finally:
+        # What did not end by itself, busy or half-started, would be waited for at the end of this
+        # process, for ever: it ignores the signal that it is sent then.
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.kill()
+            worker.join()
+
+
+def training_loader(
+    clips: TrainingClips, order: BatchOrder, workers: int
+) -> DataLoader[Clip | Failure]:
+    """Batches in the given order, and failures in the places of those that cannot be read."""
     return DataLoader(
-        clips,
+        _Read(clips),
         batch_sampler=order,
         num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=_outlive_sigterm,
+        collate_fn=_collate_read,
+        worker_init_fn=_outlive_signals,
         persistent_workers=workers > 0,
     )
 
 
-def _outlive_sigterm(worker: int) -> None:
+@contextmanager
+def _loading(loader: DataLoader[Clip | Failure]) -> Iterator[Iterator[Batch | Failure]]:
+    try:
+        loaded = iter(loader)
+    except OSError as error:
+        raise ConfigError(
+            f"optim.workers: {loader.num_workers} processes that load data cannot be started "
+            f"({error.strerror}); try fewer"
+        ) from error
+    try:
+        yield loaded
+    finally:
+        # Not left to the garbage collector: the traceback of an error keeps the iterator.
+        if isinstance(loaded, _MultiProcessingDataLoaderIter):
+            loaded._shutdown_workers()
+
+
+def _without_failures(loaded: Iterator[Batch | Failure]) -> Iterator[Batch]:
+    for batch in loaded:
+        if not isinstance(batch, Batch):
+            raise batch
+        yield batch
+
+
+class _Read(Dataset[Clip | Failure]):
+    """The clips; a failure to read one is handed over as a value.
+
+    An error that a worker raises would reach the training with a page of traceback as its text.
+    """
+
+    def __init__(self, clips: TrainingClips) -> None:
+        self._clips = clips
+
+    def __getitem__(self, key: SampleKey) -> Clip | Failure:
+        try:
+            return self._clips[key]
+        except (QivisError, OSError) as error:
+            return error
+
+
+def _collate_read(clips: Sequence[Clip | Failure]) -> Batch | Failure:
+    read = [clip for clip in clips if isinstance(clip, tuple)]
+    failures = [failure for failure in clips if not isinstance(failure, tuple)]
+    return failures[0] if failures else collate(read)
+
+
+def _outlive_signals(worker: int) -> None:
     """A worker ends with its training, which, asked to end, still has a step to finish.
 
-    Schedulers send SIGTERM to all processes of a job. PyTorch raises an error in the training,
-    wherever that is, as soon as a worker has died of it.
+    Schedulers send SIGTERM to all processes of a job, and Ctrl-C in a terminal sends SIGINT to
+    them. PyTorch raises an error in the training, wherever that is, as soon as a worker has died.
     """
     del worker
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

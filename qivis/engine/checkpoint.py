@@ -7,7 +7,9 @@ SHA-256 of all that precedes it.
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from qivis.files import atomic_path
 from qivis.models.plain_load import load_plain
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import check_fit
+from qivis.structures import Categories
 
 STATE_FILE = "training_state.pt"
 STATE_BEFORE = "training_state.before.pt"
@@ -56,14 +59,20 @@ def has_state(folder: Path) -> bool:
     return any((folder / name).exists() for name in (STATE_FILE, STATE_BEFORE))
 
 
-def save_state(folder: Path, progress: Progress, trained: Trained) -> None:
+def save_state(folder: Path, progress: Progress, trained: Trained, categories: Categories) -> None:
     """Write the state, whole or not at all; the one that was the last is the one before, then.
+
+    Args:
+        folder: of the run.
+        progress, trained: what is written.
+        categories: the model's classes.
 
     Raises:
         DataError: if it cannot be written; the last state is as it was.
     """
     state = {
         "progress": asdict(progress),
+        "classes": list(categories.names),
         "model": trained.model.state_dict(),
         "average": {} if trained.average is None else trained.average.state_dict(),
         "optimizer": trained.optimizer.state_dict(),
@@ -87,8 +96,15 @@ def save_state(folder: Path, progress: Progress, trained: Trained) -> None:
         ) from error
 
 
-def load_state(folder: Path, trained: Trained) -> Progress:
+def load_state(folder: Path, trained: Trained, categories: Categories) -> Progress:
     """Restore everything that `save_state` wrote; of a damaged last state, the one before it.
+
+    The optimizer keeps the settings that it was made with, such as its rates and weight decay.
+
+    Args:
+        folder: of the run.
+        trained: takes it.
+        categories: the model's classes.
 
     Raises:
         WeightsError: if there is no whole state, or it belongs to another configuration.
@@ -96,17 +112,36 @@ def load_state(folder: Path, trained: Trained) -> Progress:
     path = _last_whole(folder)
     state: dict[str, Any] = load_plain(path)
     try:
+        _check_classes(state.get("classes", categories.names), categories.names)
         check_fit(trained.model, state["model"], "its weights")
         trained.model.load_state_dict(state["model"])
         if trained.average is not None:
             trained.average.load_state_dict(state["average"])
-        trained.optimizer.load_state_dict(state["optimizer"])
+        _load_optimizer(trained.optimizer, state["optimizer"])
         return Progress(**{name: _count(value) for name, value in state["progress"].items()})
     except Exception as error:  # a file that something else wrote raises whatever it likes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path}: cannot be resumed from ({reason}); it must be of the same config"
         ) from error
+
+
+def _check_classes(before: Sequence[str], now: Sequence[str]) -> None:
+    """The same number of outputs may mean other classes, or the same ones in another order."""
+    for label, (old, new) in enumerate(zip_longest(before, now)):
+        if old != new:
+            raise ValueError(f"its class {label} is {old!r}, the config's is {new!r}")
+
+
+def _load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Take over what an optimizer remembers of gradients, and not the settings that it had."""
+    settings = [
+        {name: value for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
+        group.update(own)
 
 
 def _count(value: Any) -> int:

@@ -1,8 +1,9 @@
 """The training loop: plain steps with checkpoints, evaluations, and numbers on the way."""
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from qivis.config.schema import ExperimentConfig, OptimConfig
-from qivis.data.loader import BatchOrder, TrainingClips, training_loader
+from qivis.data.loader import BatchOrder, TrainingClips, training_batches
 from qivis.engine.checkpoint import Progress, Trained, has_state, load_state, save_state
 from qivis.engine.metric_log import MetricLog, Totals
 from qivis.engine.optim import build_optimizer, set_learning_rate
@@ -21,16 +22,21 @@ from qivis.engine.ranks import joined, means_over_ranks, on_any_rank, synchronis
 from qivis.engine.step import Step, Stepper
 from qivis.engine.stopping import Stopping, StopSignal
 from qivis.errors import DataError, QivisError
-from qivis.files import make_writable, remove_partial_files
+from qivis.files import locked, make_writable, remove_partial_files
 from qivis.models.optimize_training import optimize_training
 from qivis.models.queryinst import QueryInst
 from qivis.models.weights import WeightsHeader, save_weights
-from qivis.shards import Shard
+from qivis.shards import Shard, own_shard
+from qivis.structures import Batch
 
 log = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "model.safetensors"
 LOG_STEPS = 20  # steps that a line of the metrics covers
+LOCK_FILE = ".training.lock"
+# The processes that load data for a killed training keep its lock until they notice, for five
+# seconds (torch's MP_STATUS_CHECK_INTERVAL) and as long as a batch takes.
+LOCK_SECONDS = 10.0
 MOST_SKIPPED = 10  # steps in a row whose loss or gradient is not finite
 
 
@@ -58,7 +64,7 @@ class Run:
 
 
 def fit(run: Run, *, resume: bool) -> None:
-    """Train to the end, or until SIGTERM asks to save and stop.
+    """Train to the end, or until SIGTERM or Ctrl-C asks to save and stop.
 
     Under torchrun the processes share out every batch; the first of them writes.
 
@@ -67,11 +73,18 @@ def fit(run: Run, *, resume: bool) -> None:
         resume: go on from the folder's last checkpoint, if there is one.
 
     Raises:
-        DataError: if the folder holds a run and `resume` does not say to go on, or cannot be
-            written to.
-        QivisError: if the loss stays infinite or undefined.
+        DataError: if the folder holds a run and `resume` does not say to go on, cannot be written
+            to, or another training is at work in it.
+        QivisError: if the loss stays infinite or undefined, or data cannot be read; of the latter,
+            what was learned before is saved.
+        KeyboardInterrupt: after Ctrl-C.
     """
     _make_folder(run.folder)
+    with _alone_in(run.folder):
+        _fit(run, resume=resume)
+
+
+def _fit(run: Run, *, resume: bool) -> None:
     if not resume and has_state(run.folder):
         raise DataError(
             f"{run.folder}: holds a run already; --resume goes on, or choose another --out"
@@ -84,18 +97,12 @@ def fit(run: Run, *, resume: bool) -> None:
     )
     progress = Progress()
     if resume and has_state(run.folder):
-        progress = load_state(run.folder, trained)
+        progress = load_state(run.folder, trained, run.header.categories)
         log.info("%s: resumed after step %d", run.folder, progress.step)
     if run.device.type == "cpu":
         optimize_training(run.model)
-    try:
-        with joined(run.device) as shard:
-            _Fitting(run, trained, progress, shard).go_on()
-    except OSError as error:
-        raise DataError(
-            f"{run.folder}: cannot be written to ({error.strerror}), perhaps the disk is full; the "
-            "last checkpoint is whole: make room, and go on with --resume"
-        ) from error
+    with joined(run.device) as shard:
+        _Fitting(run, trained, progress, shard).go_on()
 
 
 def _make_folder(folder: Path) -> None:
@@ -104,6 +111,54 @@ def _make_folder(folder: Path) -> None:
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be written to ({error.strerror}); choose another --out"
+        ) from error
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep the folder to this training until the block ends; of several ranks the first does.
+
+    Raises:
+        DataError: if another training keeps it.
+    """
+    shard = own_shard(None)
+    with ExitStack() as stack:
+        if shard is None or shard.index == 0:
+            until = time.monotonic() + LOCK_SECONDS
+            while not _enters(stack, folder):
+                if time.monotonic() > until:
+                    raise DataError(
+                        f"{folder}: another training is at work in this folder; wait until it is "
+                        "done, or choose another --out"
+                    )
+                time.sleep(0.1)
+        yield
+
+
+def _enters(stack: ExitStack, folder: Path) -> bool:
+    try:
+        with _writing_to(folder):
+            stack.enter_context(locked(folder / LOCK_FILE))
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    """In the block, which does nothing else that could fail, files are written.
+
+    Raises:
+        DataError: if they cannot be.
+    """
+    try:
+        yield
+    except BlockingIOError:  # not of files, but of their locks
+        raise
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written to ({error.strerror}), perhaps the disk is full; the "
+            "last checkpoint is whole: make room, and go on with --resume"
         ) from error
 
 
@@ -131,14 +186,15 @@ class _Fitting:
         self._saved = progress.step  # the step of the last checkpoint
 
     def go_on(self) -> None:
-        """Do the steps that are left."""
+        """Do the steps that are left.
+
+        Raises:
+            KeyboardInterrupt: if Ctrl-C ended them early.
+        """
         with ExitStack() as stack:
             stack.enter_context(self._stopping.listening())
             if self._is_writer:
-                remove_partial_files(self._run.folder)
-                self._metrics = stack.enter_context(
-                    MetricLog(self._run.folder, self._progress.step)
-                )
+                self._metrics = stack.enter_context(self._opened_log())
             bar = stack.enter_context(
                 tqdm(
                     total=self._last,
@@ -149,7 +205,7 @@ class _Fitting:
                 )
             )
             try:
-                self._steps(bar)
+                self._steps(stack.enter_context(self._batches()), bar)
             except StopSignal:
                 self._save()
                 log.warning(
@@ -157,17 +213,28 @@ class _Fitting:
                     self._run.folder,
                     self._progress.step,
                 )
+                if self._stopping.is_interrupted:
+                    raise KeyboardInterrupt from None
 
-    def _steps(self, bar: "tqdm[Any]") -> None:
+    def _opened_log(self) -> MetricLog:
+        with _writing_to(self._run.folder):
+            remove_partial_files(self._run.folder)
+            return MetricLog(self._run.folder, self._progress.step)
+
+    def _batches(self) -> AbstractContextManager[Iterator[Batch]]:
+        if self._progress.step == self._last:
+            return nullcontext(iter(()))
+        return training_batches(self._run.clips, self._order, self._run.config.optim.workers)
+
+    def _steps(self, batches: Iterator[Batch], bar: "tqdm[Any]") -> None:
         optim, progress = self._run.config.optim, self._progress
-        clips = training_loader(self._run.clips, self._order, optim.workers)
-        batches = iter(clips) if progress.step < self._last else iter(())
         self._evaluate_if_due()  # what the run broke off before, if it did
         while progress.step < self._last:
             factor = set_learning_rate(
                 self._trained.optimizer, progress.step, self._order.steps_per_epoch, optim
             )
-            step = self._stepper.step(batches, progress.step, self._stopping)
+            with self._kept_at_failure():
+                step = self._stepper.step(batches, progress.step, self._stopping)
             progress.step += 1
             self._note(step)
             bar.update()
@@ -178,6 +245,16 @@ class _Fitting:
             self._evaluate_if_due()
             if step.is_last:
                 raise StopSignal
+
+    @contextmanager
+    def _kept_at_failure(self) -> Iterator[None]:
+        """Whatever fails in the block, such as a picture, the steps before it are not lost."""
+        try:
+            yield
+        except Exception:
+            if self._stepper.is_between_steps:
+                self._save()
+            raise
 
     def _note(self, step: Step) -> None:
         """Count a step.
@@ -222,10 +299,14 @@ class _Fitting:
         line = {**means, "lr": lr, "epoch": progress.step / self._order.steps_per_epoch}
         if progress.skipped:
             line["skipped"] = progress.skipped
-        if self._metrics is not None:
-            self._metrics.write(progress.step, line)
+        self._write(progress.step, line)
         if "loss" in means:
             bar.set_postfix(loss=f"{means['loss']:.3f}", lr=f"{lr:.1e}")
+
+    def _write(self, step: int, metrics: Mapping[str, float]) -> None:
+        if self._metrics is not None:
+            with _writing_to(self._run.folder):
+                self._metrics.write(step, metrics)
 
     @property
     def _shown(self) -> QueryInst:
@@ -237,8 +318,10 @@ class _Fitting:
         if not self._is_writer or self._saved == self._progress.step:
             return
         folder = self._run.folder
-        save_weights(folder / WEIGHTS_FILE, self._shown, self._run.header, torch.float32)
-        save_state(folder, self._progress, self._trained)
+        header = self._run.header
+        with _writing_to(folder):
+            save_weights(folder / WEIGHTS_FILE, self._shown, header, torch.float32)
+        save_state(folder, self._progress, self._trained, header.categories)
         self._saved = self._progress.step
 
     def _evaluate_if_due(self) -> None:
@@ -249,7 +332,6 @@ class _Fitting:
         (is_missing,) = on_any_rank([is_missing], self._run.device)
         if not (step and is_due and is_missing):
             return
-        with self._stopping.at_once():
+        with self._kept_at_failure(), self._stopping.at_once():
             figures = self._run.evaluate(self._shown)
-        if self._metrics is not None:
-            self._metrics.write(step, figures)
+        self._write(step, figures)

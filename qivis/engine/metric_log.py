@@ -1,8 +1,10 @@
 """Numbers of a training: one JSON line each time, and TensorBoard where it is installed."""
 
 import json
+import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +14,8 @@ from torch import Tensor
 
 from qivis.files import write_atomically
 
+log = logging.getLogger(__name__)
+
 
 class MetricLog:
     """Appends to `metrics.jsonl`; a resumed run drops the lines that it will write again."""
@@ -19,12 +23,9 @@ class MetricLog:
     def __init__(self, folder: Path, first_step: int) -> None:
         """Args: folder: of the run. first_step: done already; lines of later steps are dropped."""
         path = folder / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        # A line without its end was being written when the run broke off.
-        whole = [(line, json.loads(line)) for line in lines if line.endswith("\n")]
-        kept = [(line, content) for line, content in whole if content["step"] <= first_step]
-        write_atomically(path, "".join(line for line, _ in kept).encode())
-        self._measured = {content["step"] for _, content in kept if _is_evaluation(content)}
+        kept = [content for content in _whole_lines(path) if content["step"] <= first_step]
+        write_atomically(path, "".join(map(_line, kept)).encode())
+        self._measured = {content["step"] for content in kept if _is_evaluation(content)}
         self._file = path.open("a")
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -44,7 +45,8 @@ class MetricLog:
         trace: TracebackType | None,
     ) -> None:
         """Close the files."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk left unwritten, and said when it was to be
+            self._file.close()
         if self._board is not None:
             self._board.close()
 
@@ -55,13 +57,37 @@ class MetricLog:
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Add the metrics after a step (the number of steps that are done)."""
         rounded = {name: float(f"{value:.6g}") for name, value in metrics.items()}
-        self._file.write(json.dumps({"step": step, **rounded}) + "\n")
+        self._file.write(_line({"step": step, **rounded}))
         self._file.flush()
         if _is_evaluation(metrics):
             self._measured.add(step)
         if self._board is not None:
             for name, value in metrics.items():
                 self._board.add_scalar(name, value, step)
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    """What the lines of an earlier run say, without those that are damaged."""
+    # A line without its end was being written when the run broke off.
+    *lines, _ = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    whole = [content for content in map(_read, lines) if content]
+    if len(whole) < len(lines):
+        log.warning("%s: %d damaged lines are dropped", path, len(lines) - len(whole))
+    return whole
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    """What a line says; nothing if it is none that has been written here."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    is_ours = isinstance(content, dict) and type(content.get("step")) is int
+    return content if is_ours else {}
+
+
+def _line(content: Mapping[str, Any]) -> str:
+    return json.dumps(content) + "\n"
 
 
 def _is_evaluation(metrics: Mapping[str, Any]) -> bool:

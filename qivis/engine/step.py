@@ -35,7 +35,11 @@ class Step:
 
 
 class Stepper:
-    """Learns from batches."""
+    """Learns from batches.
+
+    is_between_steps: whether what is trained is that of whole steps; not so while the optimizer is
+        at work, and after it has failed.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Stepper:
         rank: int,
     ) -> None:
         """Args: training: gives the losses of a batch; of several ranks, with DDP around it."""
+        self.is_between_steps = True
         self._training = training
         self._trained = trained
         self._config = config
@@ -62,6 +67,7 @@ class Stepper:
 
         Raises:
             StopSignal: if what loads the batches was told to end, as the process was.
+            QivisError, OSError: if a clip cannot be read.
         """
         trained = self._trained
         self._training.train()
@@ -74,17 +80,23 @@ class Stepper:
             losses = self._losses(batches, stopping)
             norm = nn.utils.clip_grad_norm_(trained.model.parameters(), self._config.clip_norm)
             is_finite = bool(torch.stack([*losses.values(), norm]).isfinite().all())
-        except StopSignal:
+            is_broken, is_last = on_any_rank([not is_finite, stopping.is_asked], self._device)
+        except BaseException:
             _restore(statistics)
             raise
-        is_broken, is_last = on_any_rank([not is_finite, stopping.is_asked], self._device)
         if is_broken:
             _restore(statistics)
         else:
-            trained.optimizer.step()
-            if trained.average is not None:
-                trained.average.update_parameters(trained.model)
+            self._update()
         return Step(losses, norm, not is_broken, is_last)
+
+    def _update(self) -> None:
+        trained = self._trained
+        self.is_between_steps = False
+        trained.optimizer.step()
+        if trained.average is not None:
+            trained.average.update_parameters(trained.model)
+        self.is_between_steps = True
 
     def _losses(self, batches: Iterator[Batch], stopping: Stopping) -> dict[str, Tensor]:
         """The mean losses over the forward passes; their gradients are made, too."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from qivis.command_line import INTERRUPTED
 
 Process = subprocess.Popen[bytes]
 ROOT = Path(__file__).parents[2]
@@ -38,14 +41,14 @@ def log_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.log")
 
 
-def finish(process: Process, out: Path) -> str:
-    """Wait for the end, which has to be a good one; returns what was printed."""
+def finish(process: Process, out: Path, code: int = 0) -> str:
+    """Wait for the end with this exit code; returns what was printed."""
     try:
         process.wait(TIMEOUT)
     finally:
         process.kill()
     printed = log_of(out).read_text()
-    assert process.returncode == 0, printed
+    assert process.returncode == code, printed
     return printed
 
 
@@ -131,3 +134,69 @@ def test_sigterm_saves_and_ends_well(shapes: Path, tmp_path: Path, to_whole_grou
     assert "asked to end, saved after step" in printed
     assert (out / "training_state.pt").exists()
     assert (out / "model.safetensors").exists()
+
+
+LENGTHY = ("optim.epochs=1000", "optim.checkpoint_steps=1000000", "optim.workers=2")
+
+
+def wait_for_lines(process: Process, out: Path) -> None:
+    metrics = out / "metrics.jsonl"
+    while not metrics.exists() or len(steps_of(out)) < 2:
+        assert process.poll() is None, log_of(out).read_text()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("to_whole_group", [False, True], ids=["training alone", "terminal"])
+def test_an_interrupt_saves_and_ends_with_a_line(
+    shapes: Path, tmp_path: Path, to_whole_group: bool
+) -> None:
+    out = tmp_path / "run"
+    process = start(shapes, out, *LENGTHY, "optim.evaluate_epochs=2")
+    wait_for_lines(process, out)
+    (os.killpg if to_whole_group else os.kill)(process.pid, signal.SIGINT)
+    printed = finish(process, out, INTERRUPTED)
+    assert printed.splitlines()[-1] == "train_image: interrupted"
+    assert "Traceback" not in printed
+    assert (out / "training_state.pt").exists()
+
+
+def test_a_picture_that_cannot_be_read_costs_no_step_before_it(
+    shapes: Path, tmp_path: Path
+) -> None:
+    """It is told in one line, though another process has met it."""
+    broken, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(shapes, broken)
+    pictures = sorted((broken / "train2017").iterdir())
+    pictures[-1].write_bytes(b"x")
+    process = start(broken, out, *LENGTHY, "optim.batch_size=1", "optim.evaluate_epochs=1000")
+    printed = finish(process, out, 2)
+    assert "Traceback" not in printed
+    assert printed.splitlines()[-1].startswith("train_image: ")
+    assert pictures[-1].name in printed.splitlines()[-1]
+    assert (out / "training_state.pt").exists()
+
+
+def test_a_second_training_in_a_folder_is_refused(shapes: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "run", tmp_path / "other"
+    process = start(shapes, out, *LENGTHY, "optim.evaluate_epochs=1000")
+    while not out.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    other.symlink_to(out)  # so that each has a log of its own
+    time.sleep(2)
+    refused = finish(start(shapes, other, *LENGTHY), other, 2)
+    assert "another training is at work in this folder; wait until it is done" in refused
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    finish(process, out)
+
+
+def test_an_unforeseen_error_ends_the_training_and_those_that_load_its_data(
+    shapes: Path, tmp_path: Path
+) -> None:
+    """They ignore SIGTERM, by which Python would end them before it waits for them."""
+    out = tmp_path / "run"
+    # A size that memory does not suffice for in the first forward pass.
+    process = start(shapes, out, *LENGTHY, "model.mask_grid=100000")
+    printed = finish(process, out, 1)
+    assert "Traceback" in printed

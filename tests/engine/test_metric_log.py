@@ -63,3 +63,14 @@ def test_nothing_is_missing_without_tensorboard(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # its import fails
     write(tmp_path, 0, 20)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_damaged_lines_do_not_keep_a_run_from_going_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, 0, 20, 40)
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b'oops\n[5]\n{"loss": 1}\n\xff\n')
+    write(tmp_path, 40, 60)
+    assert [line["step"] for line in lines(tmp_path)] == [20, 40, 60]
+    assert "4 damaged lines are dropped" in caplog.text

@@ -36,3 +36,16 @@ def test_who_was_asked_before_does_not_begin_what_takes_long() -> None:
         ask()
         with pytest.raises(StopSignal), stopping.at_once():
             pytest.fail("began")
+
+
+def test_an_interrupt_asks_and_is_known_as_one() -> None:
+    stopping = Stopping()
+    with stopping.listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopping.is_asked
+        assert stopping.is_interrupted
+        os.kill(os.getpid(), signal.SIGINT)  # the same, passed on by torchrun
+    ask_only = Stopping()
+    with ask_only.listening():
+        ask()
+        assert not ask_only.is_interrupted
