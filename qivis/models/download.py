@@ -66,19 +66,20 @@ def _transfer(url: str, part: Path, target: Path) -> None:
     with response:
         have = have if response.status == HTTPStatus.PARTIAL_CONTENT else 0
         length = response.headers.get("Content-Length")
-        total = None if length is None else have + int(length)
-        got = _append(response, part, have, total)
-    if total is not None and got < total:
+        total = have + int(length) if length and length.isdecimal() else None
+        got, is_ended = _append(response, part, have, total)
+    if not is_ended or (total is not None and got < total):
+        of_all = "" if total is None else f" of {total:,}"
         raise WeightsError(
-            f"{url}: the connection broke off after {got:,} of {total:,} bytes; "
+            f"{url}: the connection broke off after {got:,}{of_all} bytes; "
             "run the same command again to go on from there"
         )
 
 
 def _open(url: str, have: int, target: Path) -> http.client.HTTPResponse | None:
     """The server's answer to a request for all but the first `have` bytes; None if that is none."""
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
+        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
         response: http.client.HTTPResponse = urllib.request.urlopen(
             request, timeout=TIMEOUT_SECONDS
         )
@@ -87,20 +88,23 @@ def _open(url: str, have: int, target: Path) -> http.client.HTTPResponse | None:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return None
         reason = f"{error.code} {error.reason}"
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # the last for bad addresses
         reason = str(getattr(error, "reason", error))
     else:
         return response
+    told = "".join(one for one in reason.partition("\n")[0] if one.isprintable())
     raise WeightsError(
-        f"cannot download {url} ({reason}); get this file by other means and put it at {target}"
+        f"cannot download {url} ({told}); get this file by other means and put it at {target}"
     )
 
 
-def _append(response: http.client.HTTPResponse, part: Path, have: int, total: int | None) -> int:
+def _append(
+    response: http.client.HTTPResponse, part: Path, have: int, total: int | None
+) -> tuple[int, bool]:
     """Write what arrives behind the first `have` bytes, until the end or until it breaks off.
 
     Returns:
-        Bytes that the part now has.
+        Bytes that the part now has, and whether the server has ended the answer.
     """
     with (
         part.open("ab") as file,
@@ -111,14 +115,15 @@ def _append(response: http.client.HTTPResponse, part: Path, have: int, total: in
             file.write(chunk)
             have += len(chunk)
             progress.update(len(chunk))
-    return have
+    return have, chunk is not None
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def _read(response: http.client.HTTPResponse) -> bytes | None:
+    """What comes next; nothing at the end, None where the connection breaks off."""
     try:
         return response.read(CHUNK_BYTES)
     except (OSError, http.client.HTTPException):
-        return b""  # like an early end: the caller knows how much there should have been
+        return None
 
 
 def _check(part: Path, url: str, sha256: str) -> None:

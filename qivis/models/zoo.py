@@ -99,12 +99,22 @@ def fetch(name: str) -> Path:
         WeightsError: if there are none of this name, or they cannot be had.
     """
     entry = published(name)
-    address = os.environ.get("QIVIS_WEIGHTS_URL", PUBLISHED_AT).rstrip("/")
+    address = (os.environ.get("QIVIS_WEIGHTS_URL") or PUBLISHED_AT).rstrip("/")
     target = cache_folder() / entry.file_name
     download(f"{address}/{entry.config}/{entry.file_name}", target, entry.sha256)
     return target
 
 
 def cache_folder() -> Path:
-    """Where downloaded weights are kept."""
-    return Path(os.environ.get("QIVIS_HOME") or Path.home() / ".cache" / "qivis").expanduser()
+    """Where downloaded weights are kept.
+
+    Raises:
+        WeightsError: if it is to be in the home of a user, and there is none.
+    """
+    try:
+        return Path(os.environ.get("QIVIS_HOME") or "~/.cache/qivis").expanduser()
+    except RuntimeError as error:
+        raise WeightsError(
+            f"no folder for downloaded weights ({error}); name one with the environment variable "
+            "QIVIS_HOME"
+        ) from error

@@ -24,12 +24,14 @@ class Server:
     """What the server does, and what it was asked.
 
     break_after: bytes of an answer after which the connection is closed.
+    tells_length: whether an answer says how long it is; otherwise it comes in chunks.
     ranges: the Range header of each request, None where there was none.
     """
 
     url: str
     break_after: int = len(CONTENT)
     allows_ranges: bool = True
+    tells_length: bool = True
     ranges: list[str | None] = field(default_factory=list)
 
 
@@ -38,6 +40,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # the first with chunks
+
         def do_GET(self) -> None:
             asked = self.headers["Range"]
             state.ranges.append(asked)
@@ -50,9 +54,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 return
             body = CONTENT[start:]
             self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(body)))
+            if state.tells_length:
+                self.send_header("Content-Length", str(len(body)))
+            else:
+                self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
+            if not state.tells_length:
+                self.wfile.write(f"{len(body):x}\r\n".encode())
             self.wfile.write(body[: state.break_after])
+            if not state.tells_length and state.break_after >= len(body):
+                self.wfile.write(b"\r\n0\r\n\r\n")
+            self.close_connection = True
 
         def log_message(self, *args: object) -> None:
             pass
@@ -96,6 +108,29 @@ def test_a_file_that_is_there_needs_no_writable_folder(target: Path) -> None:
     target.parent.chmod(0o555)
     download("http://127.0.0.1:9/never-asked", target, SHA256)
     assert [path.name for path in target.parent.iterdir()] == ["weights.pth"]
+
+
+def test_one_that_broke_off_goes_on_though_nobody_said_how_long_it_is(
+    server: Server, target: Path
+) -> None:
+    server.break_after, server.tells_length = 1_500_000, False
+    with pytest.raises(WeightsError, match=r"broke off after [0-9,]+ bytes; run"):
+        download(server.url, target, SHA256)
+    have = part_of(target).stat().st_size
+    assert have > 0
+    server.break_after = len(CONTENT)
+    download(server.url, target, SHA256)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, f"bytes={have}-"]
+
+
+@pytest.mark.parametrize(
+    "url", ["example.org/w.pth", "/w.pth", "http://[::1/w.pth", "http://127.0.0.1:9/ü.pth"]
+)
+def test_an_address_that_is_none_is_one_line(url: str, target: Path) -> None:
+    with pytest.raises(WeightsError, match=r"^cannot download .*; get this file by other") as error:
+        download(url, target, SHA256)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(

@@ -139,3 +139,9 @@ def test_weights_are_kept_under_the_home_folder_by_default(
     monkeypatch.delenv("QIVIS_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert zoo.cache_folder() == tmp_path / ".cache" / "qivis"
+
+
+def test_who_has_no_home_is_told_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QIVIS_HOME", "~nobody-of-this-name/weights")
+    with pytest.raises(WeightsError, match="name one with the environment variable QIVIS_HOME"):
+        zoo.cache_folder()
