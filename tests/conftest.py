@@ -1,10 +1,14 @@
 """What tests share: the moving shapes, weights for them, real data, the rule for GPU tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from make_shapes import make_shapes
+
+# What a shell runs in the background ignores interrupts, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
