@@ -1,6 +1,7 @@
 """Writing files so that nothing half-written ever stands under a final name."""
 
 import errno
+import hashlib
 import os
 import shutil
 import sys
@@ -59,6 +60,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             before.rename(path)
         for rest in (partial, before):
             shutil.rmtree(rest, ignore_errors=True)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove_partial_files(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from qivis.files import (
     atomic_folder,
     atomic_path,
+    checksum,
     locked,
     make_writable,
     remove_partial_files,
@@ -130,6 +131,12 @@ def test_what_a_kill_leaves_of_the_folder_before_is_cleared_away(tmp_path: Path)
 def test_everybody_may_read_a_file(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a.txt", b"")
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_checksum_is_that_of_the_content(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    assert checksum(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
 def test_a_folder_is_made_and_left_empty(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def evaluate_weights(
     """
     images = validation_images(config.data, data_root)
     predictor = open_for(images.categories, weights, device, precision)
-    task = task_of(weights, config, data_root, device, precision)
+    task = task_of(weights, config, data_root, device, precision) if part else {}
     results = find_all(partial(find_results, predictor, images), len(images), part, task)
     return None if results is None else score(images, results)
 

@@ -66,7 +66,7 @@ def evaluate_video_weights(
     videos = validation_videos(config.data, data_root)
     predictor = open_video_predictor(weights, config, device, precision)
     check_classes(weights, predictor.categories, videos.categories)
-    task = task_of(weights, config, data_root, device, precision)
+    task = task_of(weights, config, data_root, device, precision) if part else {}
     results = find_all(partial(find_results, predictor, videos), len(videos), part, task)
     return None if results is None else score(videos, results)
 

@@ -136,11 +136,11 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _enters(stack: ExitStack, folder: Path) -> bool:
-    try:
-        with _writing_to(folder):
+    with _writing_to(folder):
+        try:
             stack.enter_context(locked(folder / LOCK_FILE))
-    except BlockingIOError:
-        return False
+        except BlockingIOError:
+            return False
     return True
 
 
@@ -153,8 +153,6 @@ def _writing_to(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except BlockingIOError:  # not of files, but of their locks
-        raise
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be written to ({error.strerror}), perhaps the disk is full; the "

@@ -4,7 +4,6 @@ Nobody waits for anybody: who finds all parts there, scores them. A part that is
 not made again, so that the same command can be given again after a failure.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from qivis.config import ExperimentConfig, to_dict
 from qivis.errors import DataError
-from qivis.files import write_atomically
+from qivis.files import checksum, write_atomically
 from qivis.inference.predictor import pick_device
 from qivis.inference.summary import software_versions
 from qivis.models.source import checksum_of
@@ -91,8 +90,7 @@ def find_all(
 
 def _checksum(annotations: Path) -> str:
     try:
-        with annotations.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return checksum(annotations)
     except OSError as error:
         raise DataError(f"{annotations}: cannot be read ({error.strerror})") from error
 

@@ -15,7 +15,13 @@ from torch import Tensor
 
 from qivis.config.schema import InputConfig, TrackingConfig
 from qivis.errors import WeightsError
-from qivis.inference.predictor import LEAST_SCORE, Precision, Predictor, associated_by
+from qivis.inference.predictor import (
+    LEAST_SCORE,
+    Precision,
+    Predictor,
+    associated_by,
+    check_pictures,
+)
 from qivis.models.onnx_export import INPUTS, OUTPUTS
 from qivis.models.ranking import Pairs, judge_masks
 from qivis.models.weights import HEADER_KEY, WeightsHeader, read_header
@@ -72,7 +78,11 @@ class OnnxPredictor:
 
         Returns:
             B entries, best score first, in pixels of the pictures.
+
+        Raises:
+            DataError: if something is no picture.
         """
+        check_pictures(images)
         return [self._find(image) for image in images]
 
     def _find(self, image: Tensor) -> Detections:

@@ -75,9 +75,7 @@ class Predictor:
         Raises:
             DataError: if something is no picture.
         """
-        for image in images:
-            if not is_picture(image):
-                raise DataError(f"expected pictures, each {PICTURE}, got {described(image)}")
+        check_pictures(images)
         # The network's precision is a matter of its own, not of who calls.
         with torch.autocast(self.device.type, enabled=False):
             if self.device.type == "cpu":
@@ -95,6 +93,17 @@ class Predictor:
             max_detections=self.max_detections,
             learned_embeddings=self._learned_embeddings,
         )
+
+
+def check_pictures(images: Sequence[object]) -> None:
+    """See that what a predictor gets are pictures.
+
+    Raises:
+        DataError: for the first that is none.
+    """
+    for image in images:
+        if not is_picture(image):
+            raise DataError(f"expected pictures, each {PICTURE}, got {described(image)}")
 
 
 def load_predictor(

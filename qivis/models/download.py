@@ -1,7 +1,6 @@
 """Bring one file from the network into the cache: resumed, checked, and never half there."""
 
 import contextlib
-import hashlib
 import http.client
 import sys
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from qivis.errors import WeightsError
+from qivis.files import checksum
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30.0  # without a byte; a slow line may take as long as it likes
@@ -127,8 +127,7 @@ def _read(response: http.client.HTTPResponse) -> bytes | None:
 
 
 def _check(part: Path, url: str, sha256: str) -> None:
-    with part.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    actual = checksum(part)
     if not actual.startswith(sha256):
         part.unlink()
         raise WeightsError(

@@ -1,11 +1,11 @@
 """Where weights come from: the package, the published ones by name, or a file."""
 
-import hashlib
 from importlib import resources
 from pathlib import Path
 
 from qivis.config.schema import InputConfig, TrackingConfig
 from qivis.errors import WeightsError
+from qivis.files import checksum
 from qivis.models.build import build_model
 from qivis.models.coco_categories import COCO_CATEGORIES
 from qivis.models.queryinst import QueryInst
@@ -66,8 +66,7 @@ def checksum_of(weights: str | Path) -> str:
     Raises:
         WeightsError: if there are no such weights.
     """
-    with find_weights(weights).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return checksum(find_weights(weights))
 
 
 def open_published(path: Path, name: str) -> tuple[QueryInst, WeightsHeader]:

@@ -24,8 +24,12 @@ def is_picture(image: object) -> bool:
 
 
 def described(image: object) -> str:
-    """The shape and type of what is no picture, for people."""
-    return f"{tuple(image.shape)} {image.dtype}" if isinstance(image, Tensor) else "none"
+    """What something that is no picture is, for people."""
+    if image is None:
+        return "none"
+    if isinstance(image, Tensor):
+        return f"{tuple(image.shape)} {image.dtype}"
+    return type(image).__name__
 
 
 def fit_size(size: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:

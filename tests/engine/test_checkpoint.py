@@ -126,6 +126,16 @@ def test_a_state_of_other_classes_is_refused(tmp_path: Path) -> None:
         load_state(tmp_path, trained(), turned)
 
 
+def test_a_state_from_before_classes_were_kept_is_taken(tmp_path: Path) -> None:
+    save_state(tmp_path, Progress(step=3), trained(), CLASSES)
+    path = tmp_path / STATE_FILE
+    state = torch.load(path, weights_only=True)
+    del state["classes"]
+    torch.save(state, path)
+    path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
+    assert load_state(tmp_path, trained(seed=1), CLASSES) == Progress(step=3)
+
+
 def test_the_optimizer_has_the_settings_of_the_config_and_not_those_before(tmp_path: Path) -> None:
     save_state(tmp_path, Progress(step=1), trained(), CLASSES)
     other = trained(seed=1)

@@ -108,16 +108,17 @@ def test_an_error_of_a_call_is_raised_at_the_end_of_the_block():
         call_once()
 
 
+def fail_after(gate):
+    gate.wait(5)
+    raise ZeroDivisionError
+
+
 def test_after_a_call_that_fails_no_other_is_made():
     gate, made = threading.Event(), []
 
-    def fail():
-        gate.wait(5)
-        raise ZeroDivisionError
-
     def call_thrice():
         with Behind(depth=3) as behind:
-            behind.call(fail)
+            behind.call(fail_after, gate)
             behind.call(made.append, 1)
             behind.call(made.append, 2)
             gate.set()
@@ -130,13 +131,9 @@ def test_after_a_call_that_fails_no_other_is_made():
 def test_an_interrupt_while_a_call_is_awaited_does_not_hide_its_error():
     gate, made = threading.Event(), []
 
-    def fail():
-        gate.wait(5)
-        raise ZeroDivisionError
-
     def interrupted():
         with Behind(depth=1) as behind:
-            behind.call(fail)
+            behind.call(fail_after, gate)
             main = threading.main_thread().ident
             threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT]).start()
             with pytest.raises(KeyboardInterrupt):

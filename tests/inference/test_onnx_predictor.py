@@ -9,7 +9,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from qivis.errors import ConfigError, WeightsError
+from qivis.errors import ConfigError, DataError, WeightsError
 from qivis.inference.onnx_predictor import OnnxPredictor, load_onnx_predictor
 from qivis.inference.predictor import Predictor, load_predictor
 from qivis.inference.video import segment_video
@@ -40,6 +40,15 @@ def assert_same(ours: Detections, theirs: Detections) -> None:
     assert torch.allclose(ours.boxes, theirs.boxes, atol=0.05)
     assert torch.allclose(ours.embeddings, theirs.embeddings, atol=1e-3)
     assert (ours.masks != theirs.masks).float().mean() < 1e-3
+
+
+def test_what_is_no_picture_is_refused(exported: OnnxPredictor) -> None:
+    for image, given in (
+        (noise((48, 72))[:1], r"\(1, 48, 72\)"),
+        (noise((48, 72)).numpy(), "ndarr"),
+    ):
+        with pytest.raises(DataError, match=f"expected pictures, each a tensor .*, got {given}"):
+            exported([image])
 
 
 @pytest.mark.parametrize("size", [(64, 96), (128, 192), (43, 64)])

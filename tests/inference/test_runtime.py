@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from qivis.config.schema import InputConfig
-from qivis.errors import ConfigError
+from qivis.errors import ConfigError, WeightsError
 from qivis.inference.arguments import parse_args
 from qivis.inference.onnx_predictor import OnnxPredictor
 from qivis.inference.predictor import Predictor
-from qivis.inference.runtime import exported, load_for_runtime, with_short_side
+from qivis.inference.runtime import exported, gpu_of, load_for_runtime, with_short_side
 from qivis.inference.task import load_as_asked, task_of
 
 ArgsOf = Callable[..., Namespace]
@@ -26,6 +26,18 @@ def args_of(tiny_graph: tuple[Path, Path]) -> ArgsOf:
 def test_a_graph_runs_in_the_runtime_for_graphs(args_of: ArgsOf) -> None:
     assert isinstance(load_for_runtime(args_of()), OnnxPredictor)
     assert isinstance(load_for_runtime(args_of("--runtime", "onnx")), OnnxPredictor)
+
+
+def test_a_clip_may_be_decoded_by_the_gpu_that_the_network_runs_on_and_by_no_other(
+    args_of: ArgsOf, tiny_graph: tuple[Path, Path]
+) -> None:
+    weights = str(tiny_graph[0])
+    assert gpu_of(parse_args(["a.mp4", "--weights", weights, "--device", "cpu"])) is None
+    with pytest.raises(WeightsError, match="device 'cuda:99' cannot be used here"):
+        gpu_of(parse_args(["a.mp4", "--weights", weights, "--device", "cuda:99"]))
+    # ONNX Runtime has CPUs only, so that the device is none of its business.
+    onnx = parse_args(["a.mp4", "--weights", weights, "--runtime", "onnx", "--device", "cuda:99"])
+    assert gpu_of(onnx) is gpu_of(args_of("--device", "cuda:99")) is None
 
 
 def test_other_weights_run_in_torch(tiny_graph: tuple[Path, Path]) -> None:

@@ -4,6 +4,7 @@ import time
 import weakref
 from dataclasses import replace
 from threading import Event, Timer, main_thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 import torch
@@ -127,21 +128,26 @@ def test_an_interrupt_while_a_camera_is_silent_arrives(predictor):
     gate.set()
 
 
-def test_frames_that_are_not_wanted_any_more_are_closed(predictor):
-    closed = Event()
+def test_nobody_goes_on_reading_what_is_not_wanted_any_more(predictor):
+    class Failing:
+        keep_score = 0.0
 
-    def guarded():
-        try:
-            yield from frames_of(100)
-        finally:
-            closed.set()
+        def update(self, _):
+            raise ZeroDivisionError
+
+    def readers():
+        return [thread for thread in enumerate_threads() if thread.name == "ahead"]
 
     for finder in (predictor, predictor.__call__):
-        closed.clear()
-        stream = segment_frames(guarded(), finder, build_tracker(predictor.tracking), 2)
+        stream = segment_frames(frames_of(100), finder, build_tracker(predictor.tracking), 2)
         next(stream)
+        assert readers()
         stream.close()
-        assert closed.wait(5)
+        assert not readers()
+        with pytest.raises(ZeroDivisionError) as error:  # which keeps whatever is not closed
+            next(segment_frames(frames_of(100), finder, Failing(), 2))
+        assert not readers()
+        del error
 
 
 def test_less_is_tried_at_once_where_the_memory_of_the_device_does_not_suffice(predictor):
