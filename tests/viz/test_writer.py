@@ -94,6 +94,25 @@ def test_colours_survive(tmp_path: Path) -> None:
     assert shown.astype(int) == pytest.approx(colors.astype(int), abs=6)
 
 
+def test_colour_of_half_the_resolution_is_the_mean_of_two_by_two_pixels(tmp_path: Path) -> None:
+    red, blue = 128, 255
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:32:2, :, 0] = red  # every other line, for a single one may not stand for both
+    picture[32:, :, 2] = blue  # begins where no block of four reaches over
+    with VideoWriter(tmp_path / "overlay.mp4", (64, 64), Fraction(25)) as writer:
+        writer.write(picture, 0.0)
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        planes = next(container.decode(video=0)).to_ndarray()
+    to_blue, to_red = planes[64:80].reshape(32, 32), planes[80:].reshape(32, 32)
+    # BT.709: a colour's share of the light is its weight; the difference from it, in 224 levels.
+    means = np.array([[red / 2, 0], [0, blue]]) / 255
+    light = means @ [0.2126, 0.0722]
+    expected = 128 + 224 * (means[:, ::-1].T - light) / np.array([[1.8556], [1.5748]])
+    for plane, levels in zip((to_blue, to_red), expected, strict=True):
+        assert plane[:16].astype(int) == pytest.approx(np.full((16, 32), levels[0]), abs=2)
+        assert plane[16:].astype(int) == pytest.approx(np.full((16, 32), levels[1]), abs=2)
+
+
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
     def write_one_and_fail() -> None:
         with VideoWriter(tmp_path / "overlay.mp4", SIZE, Fraction(25)) as writer:
