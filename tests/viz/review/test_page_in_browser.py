@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from qivis.inference.edits import merge, split
 from qivis.ops import rle
 from qivis.structures import Categories, Category, Track, TrackedClip, View
 from qivis.viz.palette import color
@@ -342,17 +343,15 @@ def test_edits_become_one_command_that_shells_take(review: Page, folder: Path) -
     seek(review, 40)
     tick(5)
     review.click_on(button("Split 5 at 40"))
-    tick(5)
-    review.click_on(button("Drop 5"))
     tick(3)
     review.click_on("document.getElementById('new-name')")
     review.write("it's a $dog n")
     review.click_on(button("Rename"))
-    expected = ["python", "tools/edit_tracks.py", str(folder), "--rename", "3=it's a $dog n"]
-    expected += ["--split", "5@40", "--drop", "5", "--merge", "0,3,7"]
-    assert command(review) == expected
+    program = ["python", "tools/edit_tracks.py", str(folder)]
+    rename, split = ["--rename", "0=it's a $dog n"], ["--split", "5@40"]
+    assert command(review) == [*program, "--merge", "0,3,7", *rename, *split]
     review.click_on(button("\u00d7", "document.getElementById('edits')"))
-    assert command(review) == expected[:-2]
+    assert command(review) == [*program, "--rename", "3=it's a $dog n", *split]
     review.click_on(button("Copy command"))
     review.wait_until("document.getElementById('copy').textContent === 'Copied'")
 
@@ -377,6 +376,72 @@ def test_a_track_that_is_dropped_is_not_merged_and_the_last_word_counts(
     assert command(review)[3:] == ["--drop", "7", "--merge", "0,3"]
 
 
+def test_an_object_of_several_tracks_is_cut_where_it_was_seen_by_any_of_them(
+    review: Page, folder: Path
+) -> None:
+    seek(review, 40)
+    review.click_on(f"{lane(3)}.select")
+    review.click_on(button("Split 3 at 40"))
+    seek(review, 10)
+    review.click_on(f"{lane(0)}.select")
+    review.click_on(button("Split 0 at 10"))
+    for number in (0, 3):
+        review.click_on(f"{lane(number)}.select")
+    review.click_on(button("Merge 0, 3"))
+    words = command(review)[3:]
+    assert words == ["--merge", "0,3", "--split", "0@40", "--split", "0@10"]
+    done = people()
+    for flag, argument in zip(words[::2], words[1::2], strict=True):
+        numbers = [int(number) for number in argument.replace("@", ",").split(",")]
+        step = merge(done, numbers) if flag == "--merge" else split(done, *numbers)
+        done = step.clip
+    spans = {
+        track.track_id: [frame for frame, view in enumerate(track.views) if view]
+        for track in done.tracks
+        if track.track_id not in (5, 7)
+    }
+    there = [frame for frame in range(LENGTH) if frame not in LOST]
+    assert spans == {
+        0: [frame for frame in there if frame < 10],
+        9: [frame for frame in there if 10 <= frame < 40],
+        8: [frame for frame in there if frame >= 40],
+    }
+
+
+def test_a_track_that_is_dropped_has_no_other_edits(review: Page) -> None:
+    def act(name: str) -> list[str]:
+        review.click_on(f"{lane(5)}.select")
+        review.click_on(button(name))
+        return command(review)[3:]
+
+    seek(review, 40)
+    assert act("Split 5 at 40") == ["--split", "5@40"]
+    assert act("Drop 5") == ["--drop", "5"]
+    assert act("Split 5 at 40") == ["--split", "5@40"]
+    review.run("document.getElementById('new-name').value = 'animal'")
+    assert act("Rename") == ["--rename", "5=animal", "--split", "5@40"]
+    assert act("Drop 5") == ["--drop", "5"]
+
+
+def test_ids_stay_legible_behind_long_names_of_classes(review: Page) -> None:
+    place_of_id = """(() => {
+        const button = review.timeline.lanes[0].name;
+        button.querySelector(".category").textContent = "traffic participant ".repeat(9);
+        const [id, score] = [".id", ".score"].map((part) =>
+            button.querySelector(part).getBoundingClientRect());
+        return [id.width, score.left - id.right];
+    })()"""
+    width, room_beside_it = review.run(place_of_id)
+    assert width > 0
+    assert room_beside_it >= 0
+
+
+def test_a_video_that_is_stopped_before_it_begins_is_no_trouble(review: Page) -> None:
+    review.run("{ review.seek(58); review.player.toggle(); review.seek(10); }")
+    review.wait_until(AT_REST)
+    assert review.run(f"[{SHOWN}, review.player.isPlaying]") == [10, False]
+
+
 def test_only_classes_that_there_are_can_be_names(review: Page) -> None:
     review.click_on(f"{lane(0)}.select")
     review.click_on("document.getElementById('new-name')")
@@ -392,7 +457,7 @@ def test_only_classes_that_there_are_can_be_names(review: Page) -> None:
 def test_a_proposal_becomes_an_edit_and_is_taken_back(review: Page, folder: Path) -> None:
     review.click_on("review.moments.items[0].remedy")
     review.click_on("review.moments.items[1].remedy")
-    assert command(review)[3:] == ["--split", "5@44", "--merge", "0,3"]
+    assert command(review)[3:] == ["--merge", "0,3", "--split", "5@44"]
     review.click_on("review.moments.items[0].remedy")
     assert command(review)[3:] == ["--split", "5@44"]
 

@@ -9,15 +9,21 @@
  */
 
 /**
- * The edits with one more: merges that share a track become one, a name replaces the last, and a
- * track that is dropped is in no merge; the last word counts.
+ * The edits with one more. On the page ids mean the tracks that it shows, and the last word counts:
+ * a track that is dropped has no other edits, merges that share a track become one, and a name
+ * replaces the one before.
  */
 function withEdit(edits, edit) {
   if (edit.kind === "merge") return withMerge(edits, edit);
   const isReplaced = (other) =>
-    other.kind === edit.kind && other.id === edit.id && other.frame === edit.frame;
+    other.id === edit.id &&
+    (edit.kind === "drop" || other.kind === "drop" || isSamePlace(other, edit));
   const others = edits.filter((other) => !isReplaced(other));
   return [...(edit.kind === "drop" ? withoutInMerges(others, edit.id) : others), edit];
+}
+
+function isSamePlace(one, other) {
+  return one.kind === other.kind && one.frame === other.frame;
 }
 
 function withoutInMerges(edits, id) {
@@ -64,16 +70,21 @@ function describe(edit) {
   }
 }
 
-// The command makes edits one after the other. On the page, ids mean the tracks that it shows: no
-// edit may take away an id that a later one names, so merges come last. A name is for all parts of a
-// track, so it comes first.
-const ORDER = ["rename", "split", "drop", "merge"];
+// The command makes edits one after the other. Merges come first, so that what is split is the whole
+// object: each part then has the views of its frames, whichever track had them. A name is for all
+// parts, so it comes before they are made; of one object the latest part is cut first.
+const ORDER = ["drop", "merge", "rename", "split"];
 
-/** Edits in an order in which each finds its tracks; of one track, the latest part is cut first. */
+/** Edits in an order in which each finds its tracks, by the ids that these have after the merges. */
 function inOrder(edits) {
+  const merges = edits.filter(({ kind }) => kind === "merge");
+  const idOf = (id) => merges.find(({ ids }) => ids.includes(id))?.ids[0] ?? id;
+  const ofObjects = edits
+    .map((edit) => (edit.kind === "merge" ? edit : { ...edit, id: idOf(edit.id) }))
+    .reduce(withEdit, []); // what two tracks of an object are called, or where they are cut
   const rank = ({ kind }) => ORDER.indexOf(kind);
   const later = (one, other) => (other.frame ?? 0) - (one.frame ?? 0);
-  return [...edits].sort((one, other) => rank(one) - rank(other) || later(one, other));
+  return ofObjects.sort((one, other) => rank(one) - rank(other) || later(one, other));
 }
 
 /** The command that makes the edits to the results in the folder `run`. */

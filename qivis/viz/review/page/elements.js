@@ -30,9 +30,11 @@ function portrait(clip, key, side) {
   return image;
 }
 
-/** The name of a track with a dot in its colour. */
+/** The name of a track with a dot in its colour; where there is little room its class is cut off. */
 function trackName(track) {
-  const name = element("span", { className: "track-name", textContent: track.title });
+  const category = element("span", { className: "category", textContent: track.category });
+  const id = element("span", { className: "id", textContent: `\u00a0${track.id}` });
+  const name = element("span", { className: "track-name", title: track.title }, category, id);
   name.style.setProperty("--color", track.color);
   return name;
 }

@@ -53,12 +53,15 @@ class Player {
   }
 
   toggle() {
-    if (this.isPlaying) return this.seek(this.frame);
-    if (this.isBlind) return undefined;
+    if (this.isPlaying) this.seek(this.frame);
+    else if (!this.isBlind) this.play();
+  }
+
+  play() {
     const isAtEnd = this.frame === this.clip.frames.at(-1);
     if (isAtEnd) this.film.currentTime = 0;
     this.stopWaiting();
-    return this.film.play();
+    this.film.play().catch(() => {}); // stopped before it began; a broken film is an event
   }
 
   setSpeed(rate) {
