@@ -4,7 +4,7 @@ Other exports, the review page and edits are made from this file alone.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,18 @@ class ClipTrackEntry(TrackEntry):
 
 def write_tracks(clip: TrackedClip, path: Path) -> None:
     """Write the tracks as a JSON list, one line a track, whole or not at all."""
-    times = [None if time is None else round(time, TIME_DIGITS) for time in clip.times]
+    times = written_times(clip)
     with atomic_path(path) as partial, partial.open("w", encoding="ascii") as file:
         file.write("[")
         for number, track in enumerate(clip.tracks):
             file.write(",\n" if number else "\n")
             file.write(json.dumps(_to_entry(track, times, clip.categories), separators=(",", ":")))
         file.write("\n]\n" if clip.tracks else "]\n")
+
+
+def written_times(clip: TrackedClip) -> list[float | None]:
+    """Seconds from the start of the clip as files tell them: to the microsecond."""
+    return [None if time is None else round(time, TIME_DIGITS) for time in clip.times]
 
 
 def _to_entry(track: Track, times: list[float | None], categories: Categories) -> ClipTrackEntry:
@@ -52,14 +57,18 @@ def _to_entry(track: Track, times: list[float | None], categories: Categories) -
 
 
 def read_tracks(
-    path: Path, size: tuple[int, int], fps: Fraction, num_frames: int, categories: Categories
+    path: Path,
+    size: tuple[int, int],
+    fps: Fraction,
+    times: Sequence[float | None],
+    categories: Categories,
 ) -> TrackedClip:
     """What `write_tracks` has written.
 
     Args:
         path: of the file.
-        size, fps, num_frames: of the clip, which a file without tracks does not tell.
-        categories: of the clip.
+        size, fps, categories: of the clip.
+        times: of its T frames, which a file without tracks does not tell; others have their own.
 
     Raises:
         DataError: if the file is missing or is not what was written for this clip.
@@ -69,17 +78,15 @@ def read_tracks(
         if not isinstance(entries, list):
             raise TypeError("not a list")  # noqa: TRY301 - as bad as what the lines below meet
         tracks = tuple(_to_track(entry, categories) for entry in entries)
-        times = (
-            entries[0]["times"] if entries else [float(index / fps) for index in range(num_frames)]
-        )
+        own_times = entries[0]["times"] if entries else times
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: cannot be read as the tracks of a clip ({type(error).__name__}: {error}); "
             "expected what qivis-infer writes"
         ) from error
-    if any(len(track.views) != num_frames for track in tracks):
-        raise DataError(f"{path}: expected {num_frames} frames in every track")
-    return TrackedClip(size, fps, tuple(times), categories, tracks)
+    if any(len(each) != len(times) for each in (own_times, *(track.views for track in tracks))):
+        raise DataError(f"{path}: expected {len(times)} frames in every track")
+    return TrackedClip(size, fps, tuple(own_times), categories, tracks)
 
 
 def _to_track(entry: Mapping[str, Any], categories: Categories) -> Track:

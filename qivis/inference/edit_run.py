@@ -9,6 +9,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from qivis.inference.redraw import redraw
 from qivis.inference.run_folder import (
     BEFORE_EDIT,
     OVERLAY,
-    SUMMARY,
     TRACKS,
     UNFINISHED,
     alone_in,
@@ -43,6 +43,7 @@ def edit_run(folder: Path, edits: Sequence[Edit], progress: Progress = iter) -> 
 
     The tracks and the overlay of the run itself are kept under names of their own. What cannot be
     made anew is removed, with a warning that says why: it would tell of tracks that are no more.
+    The next edit, or undoing, tries again.
 
     Args:
         folder: of a finished run.
@@ -67,17 +68,14 @@ def _edit(folder: Path, edits: Sequence[Edit], progress: Progress) -> list[str]:
     for edit in edits:
         clip, line = edit.apply(clip)
         said.append(line)
-    overlay, original = folder / OVERLAY, folder / ORIGINAL_OVERLAY
     if not summary.edits:  # before anything changes: what cannot be kept is not touched either
-        _keep(overlay, original)
+        _keep(folder / OVERLAY, folder / ORIGINAL_OVERLAY)
         _keep(folder / TRACKS, folder / ORIGINAL_TRACKS)
-    with _as_a_whole(folder):
+    files = _files(folder, summary)
+    with _as_a_whole(folder, summary, files):
         write_tracks(clip, folder / TRACKS)
         after = with_tracks(summary, clip, [*summary.edits, *(edit.text for edit in edits)])
-        write_summary(after, folder)
-        if overlay.exists() or original.exists():
-            _make_anew(overlay, partial(_draw, after, clip, folder, progress))
-        _write_further_anew(folder, after)
+        _finish(folder, after, clip, files, progress)
     return said
 
 
@@ -101,16 +99,14 @@ def _undo(folder: Path, progress: Progress) -> None:
     tracks, overlay = folder / ORIGINAL_TRACKS, folder / ORIGINAL_OVERLAY
     if not tracks.is_file():
         raise DataError(f"{folder}: has no edits that could be undone (no {ORIGINAL_TRACKS})")
-    with _as_a_whole(folder):
+    files = _files(folder, summary)
+    with _as_a_whole(folder, summary, files):
         _copy(tracks, folder / TRACKS)
         clip = read_run(folder)[1]
-        after = with_tracks(summary, clip, [])
-        write_summary(after, folder)
         if overlay.is_file():
             _copy(overlay, folder / OVERLAY)
-        elif (folder / OVERLAY).exists():
-            _make_anew(folder / OVERLAY, partial(_draw, after, clip, folder, progress))
-        _write_further_anew(folder, after)
+            files = [name for name in files if name != OVERLAY]
+        _finish(folder, with_tracks(summary, clip, []), clip, files, progress)
     for original in (overlay, tracks):
         original.unlink(missing_ok=True)
 
@@ -136,14 +132,20 @@ def _state(folder: Path) -> tuple[Summary, TrackedClip]:
     return read_run(folder / BEFORE_EDIT)
 
 
+def _files(folder: Path, summary: Summary) -> list[str]:
+    """Names of those that a run has, or should have, besides its tracks and its summary."""
+    names = [OVERLAY, *(export.file_name for export in EXPORTS.values()), REVIEW]
+    return [name for name in names if (folder / name).exists() or name in summary.missing]
+
+
 @contextmanager
-def _as_a_whole(folder: Path) -> Iterator[None]:
-    """Leaves behind what was there before, unless the block ends well."""
+def _as_a_whole(folder: Path, summary: Summary, files: Sequence[str]) -> Iterator[None]:
+    """Leaves behind what was there before, and which files, unless the block ends well."""
     before = folder / BEFORE_EDIT
     if not before.exists():
         with atomic_folder(before) as partial_folder:
-            for name in (TRACKS, SUMMARY):
-                shutil.copyfile(folder / name, partial_folder / name)
+            shutil.copyfile(folder / TRACKS, partial_folder / TRACKS)
+            write_summary(replace(summary, missing=files), partial_folder)
     yield
     done = before.with_suffix(".part")  # half of it would be taken for an edit that was cut short
     shutil.rmtree(done, ignore_errors=True)
@@ -168,18 +170,25 @@ def _draw(summary: Summary, clip: TrackedClip, folder: Path, progress: Progress)
     redraw(clip, progress(frames_again(summary)), folder / OVERLAY, sound, folder / BEFORE_EDIT)
 
 
-def _write_further_anew(folder: Path, summary: Summary) -> None:
-    """The exports and the review page, those that are there."""
+def _finish(
+    folder: Path, summary: Summary, clip: TrackedClip, files: Sequence[str], progress: Progress
+) -> None:
+    """Write the summary, and make files anew of the tracks that are written already."""
+    write_summary(summary, folder)
     frames = partial(frames_again, summary)
-    for name, export in EXPORTS.items():
-        path = folder / export.file_name
-        if path.exists():
-            _make_anew(path, partial(write_further, folder, [name], frames, review=False))
-    if (folder / REVIEW).exists():
-        _make_anew(folder / REVIEW, partial(write_further, folder, [], frames, review=True))
+    makers = {
+        OVERLAY: partial(_draw, summary, clip, folder, progress),
+        **{
+            export.file_name: partial(write_further, folder, [name], frames, review=False)
+            for name, export in EXPORTS.items()
+        },
+        REVIEW: partial(write_further, folder, [], frames, review=True),
+    }
+    missing = [name for name in files if not _is_made_anew(folder / name, makers[name])]
+    write_summary(replace(summary, missing=missing), folder)
 
 
-def _make_anew(path: Path, make: Callable[[], None]) -> None:
+def _is_made_anew(path: Path, make: Callable[[], None]) -> bool:
     """Replace a file or folder, or else remove it: what it tells is not so any more."""
     try:
         make()
@@ -188,4 +197,6 @@ def _make_anew(path: Path, make: Callable[[], None]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-        log.warning("%s: removed, for it cannot be made anew: %s", path, error)
+        log.warning("%s: removed until it can be made anew: %s", path, error)
+        return False
+    return True

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from qivis.errors import DataError
-from qivis.export.tracks_json import read_tracks
+from qivis.export.tracks_json import read_tracks, written_times
 from qivis.files import write_atomically
 from qivis.inference.run_folder import SUMMARY, TRACKS
 from qivis.structures import Categories, Category, TrackedClip
@@ -33,6 +33,8 @@ class Summary:
         and date, the checksum of the weights, all settings.
     versions: of the software.
     edits: made by hand since then, each as in a command line.
+    missing: names of files that an edit should have made anew and could not; the next one tries.
+    times: of the frames in seconds, None for lost ones, where no entry of a track tells them.
     """
 
     source: str
@@ -50,6 +52,8 @@ class Summary:
     task: dict[str, Any]
     versions: dict[str, str]
     edits: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    times: Sequence[float | None] = ()
 
 
 def summarize(
@@ -72,12 +76,19 @@ def summarize(
         categories=[{"id": category.id, "name": category.name} for category in clip.categories],
         task=task,
         versions=software_versions(),
+        times=_untold_times(clip),
     )
 
 
 def with_tracks(summary: Summary, clip: TrackedClip, edits: Sequence[str]) -> Summary:
     """The summary of a run after edits that have made `clip` of its tracks."""
-    return replace(summary, tracks=len(clip.tracks), longest=_longest(clip), edits=list(edits))
+    return replace(
+        summary,
+        tracks=len(clip.tracks),
+        longest=_longest(clip),
+        edits=list(edits),
+        times=_untold_times(clip),
+    )
 
 
 def software_versions() -> dict[str, str]:
@@ -103,12 +114,23 @@ def read_run(folder: Path) -> tuple[Summary, TrackedClip]:
         summary = Summary(**json.loads(path.read_text(encoding="utf-8")))
         fps, size = Fraction(summary.fps), (summary.height, summary.width)
         categories = Categories(tuple(Category(**entry) for entry in summary.categories))
-    except (OSError, ValueError, TypeError) as error:
+        times = summary.times or _steady_times(summary, fps)
+    except (OSError, ValueError, TypeError, ZeroDivisionError) as error:
         raise DataError(
             f"{path}: cannot be read as the summary of a run ({error}); expected the folder of a "
             "finished run, as qivis-infer makes it"
         ) from error
-    return summary, read_tracks(folder / TRACKS, size, fps, summary.frames, categories)
+    return summary, read_tracks(folder / TRACKS, size, fps, times, categories)
+
+
+def _untold_times(clip: TrackedClip) -> list[float | None]:
+    return [] if clip.tracks else written_times(clip)
+
+
+def _steady_times(summary: Summary, fps: Fraction) -> list[float | None]:
+    """What comes nearest where summaries of earlier versions tell no times."""
+    lost = set(summary.lost_frames)
+    return [None if index in lost else float(index / fps) for index in range(summary.frames)]
 
 
 def _longest(clip: TrackedClip) -> int:

@@ -27,7 +27,7 @@ def clip():
 
 
 def read(path, num_frames=4):
-    return read_tracks(path, SIZE, FPS, num_frames, CATEGORIES)
+    return read_tracks(path, SIZE, FPS, num_frames * [0.5], CATEGORIES)
 
 
 def test_what_is_written_is_read_back_to_the_last_digit(clip, tmp_path):
@@ -67,10 +67,11 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(clip, tmp_path):
 
 
 def test_a_clip_without_tracks_is_an_empty_list(tmp_path):
-    clip = TrackedClip(SIZE, Fraction(10), (0.0, 0.1), CATEGORIES, ())
+    times = (0.0, None, 0.7)
+    clip = TrackedClip(SIZE, Fraction(10), times, CATEGORIES, ())
     write_tracks(clip, tmp_path / "tracks.json")
     assert json.loads((tmp_path / "tracks.json").read_text()) == []
-    assert read_tracks(tmp_path / "tracks.json", SIZE, Fraction(10), 2, CATEGORIES) == clip
+    assert read_tracks(tmp_path / "tracks.json", SIZE, Fraction(10), times, CATEGORIES) == clip
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "[{}]", '[{"track_id": 1}]'])

@@ -24,7 +24,14 @@ from qivis.inference.edit_run import (
 )
 from qivis.inference.edits import Edit, drop, merge, rename, split
 from qivis.inference.further import REVIEW, write_further
-from qivis.inference.run_folder import BEFORE_EDIT, OVERLAY, TRACKS, UNFINISHED, alone_in
+from qivis.inference.run_folder import (
+    BEFORE_EDIT,
+    OVERLAY,
+    SUMMARY,
+    TRACKS,
+    UNFINISHED,
+    alone_in,
+)
 from qivis.inference.summary import read_run
 from qivis.viz import color
 from tests.finished_run import GREY, contents, make_run, pictures, seconds_of_sound, times
@@ -211,22 +218,45 @@ def test_without_the_clip_what_needs_its_pictures_is_removed_and_said(run, tmp_p
     assert not (run / OVERLAY).exists()
     assert not (run / "cutouts").exists()
     assert [record.getMessage() for record in caplog.records] == [
-        f"{run / name}: removed, for it cannot be made anew: {tmp_path / 'clip.mkv'}: is not "
+        f"{run / name}: removed until it can be made anew: {tmp_path / 'clip.mkv'}: is not "
         "there any more; put it back, and ask again"
         for name in (OVERLAY, "cutouts", REVIEW)
     ]
     undo_edits(run)
-    gone = {name for name in before if name.startswith("cutouts/")} | {REVIEW}
-    assert contents(run) == {name: before[name] for name in before.keys() - gone}
+    gone = {name for name in before if name.startswith("cutouts/")} | {REVIEW, SUMMARY}
+    after = contents(run)
+    summary = json.loads(after.pop(SUMMARY))
+    assert summary == json.loads(before[SUMMARY]) | {"missing": ["cutouts", REVIEW]}
+    assert after == {name: before[name] for name in before.keys() - gone}
+    (tmp_path / "away.mkv").rename(tmp_path / "clip.mkv")
+    edit_run(run, [])
+    for original in (ORIGINAL_TRACKS, ORIGINAL_OVERLAY):
+        (run / original).unlink()
+    assert contents(run) == before
 
 
-def test_when_the_clip_is_back_the_overlay_is_drawn_though_nothing_is_edited(run, tmp_path):
+def test_when_the_clip_is_back_what_it_takes_is_made_though_nothing_is_edited(run, tmp_path):
+    make_further(run)
+    whole = shutil.copytree(run, tmp_path / "whole")
+    edit_run(whole, [MERGE])
     away = (tmp_path / "clip.mkv").rename(tmp_path / "away.mkv")
     edit_run(run, [MERGE])
     away.rename(tmp_path / "clip.mkv")
     assert edit_run(run, []) == []
     assert shows(pictures(run / OVERLAY)[6], RIGHT, 3)
-    assert read_run(run)[0].edits == ["--merge 3,7"]
+    assert visible(run) == visible(whole)
+
+
+def test_what_is_missing_is_known_after_an_edit_that_was_cut_short(run, tmp_path):
+    make_further(run, "cutouts")
+    before = contents(run)
+    away = (tmp_path / "clip.mkv").rename(tmp_path / "away.mkv")
+    edit_run(run, [MERGE])
+    away.rename(tmp_path / "clip.mkv")
+    with pytest.raises(KeyboardInterrupt):
+        edit_run(run, [DROP], cut_short(1))
+    undo_edits(run)
+    assert contents(run) == before
 
 
 def test_an_export_that_has_no_room_for_an_id_is_removed_and_said(run, caplog):

@@ -238,7 +238,7 @@ def test_twenty_runs_that_are_killed_at_any_time_give_the_same_files(tiny_weight
 def test_what_is_written_can_be_read_again(clip, predictor, tmp_path):
     found = run(clip, predictor, tmp_path / "run", replace(EVERYTHING, seconds=0.3))
     again = read_tracks(
-        tmp_path / "run" / TRACKS, found.size, found.fps, len(found.times), found.categories
+        tmp_path / "run" / TRACKS, found.size, found.fps, found.times, found.categories
     )
     assert again.tracks == found.tracks
     assert json.loads((tmp_path / "run" / TRACKS).read_text())

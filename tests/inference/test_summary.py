@@ -59,11 +59,33 @@ def test_after_edits_it_says_which_and_what_came_of_them(folder, clip):
     assert replace(after, tracks=2, longest=2, edits=before.edits) == before
 
 
-def test_a_summary_of_an_earlier_version_tells_of_no_edits(folder):
+def test_without_tracks_it_tells_the_times_of_the_frames(folder, clip):
+    before, _ = read_run(folder)
+    assert before.times == []  # tracks.json tells them
+    empty = replace(clip, tracks=(), times=(0.0, None, 0.7654321))
+    write_tracks(empty, folder / TRACKS)
+    write_summary(with_tracks(before, empty, ["--drop 0", "--drop 2"]), folder)
+    assert json.loads((folder / SUMMARY).read_text())["times"] == [0.0, None, 0.765432]
+    assert read_run(folder)[1].times == (0.0, None, 0.765432)
+    assert summarize(empty, "", "", TASK, 1.5, "cpu").times == [0.0, None, 0.765432]
+
+
+def test_a_summary_of_an_earlier_version_tells_of_no_edits_and_no_times(folder, clip):
+    write_tracks(replace(clip, tracks=()), folder / TRACKS)
     content = json.loads((folder / SUMMARY).read_text())
-    del content["edits"]
+    for field in ("edits", "missing", "times"):
+        del content[field]
     (folder / SUMMARY).write_text(json.dumps(content))
-    assert read_run(folder)[0].edits == ()
+    summary, found = read_run(folder)
+    assert (summary.edits, summary.missing) == ((), ())
+    assert found.times == (0.0, None, pytest.approx(2 * 1001 / 30000))  # 1 was lost
+
+
+def test_a_frame_rate_that_is_none_is_told(folder):
+    content = json.loads((folder / SUMMARY).read_text()) | {"fps": "0/0"}
+    (folder / SUMMARY).write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"summary\.json: cannot be read .*Fraction\(0, 0\)"):
+        read_run(folder)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"source": 1}'])
