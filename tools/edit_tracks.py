@@ -35,8 +35,8 @@ examples:
 
 tracks.json, overlay.mp4, review.html and the exports that are there are made anew. Where the clip
 is not there any more, what needs its pictures is removed until an edit finds it again, and a line
-says so. What the run itself has found stays in tracks.original.json and overlay.original.mp4. Ids and frames are those of
-tracks.json.
+says so. What the run itself has found stays in tracks.original.json and overlay.original.mp4. Ids
+and frames are those of tracks.json.
 
 exit codes: 0 done, 2 an edit makes no sense (nothing has changed then), 130 interrupted, 1 a bug.
 """
