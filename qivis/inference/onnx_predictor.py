@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from qivis.inference.predictor import (
     associated_by,
     check_pictures,
 )
-from qivis.models.onnx_export import INPUTS, OUTPUTS
+from qivis.models.onnx_export import INPUTS, LONGEST_SIDE, OUTPUTS
 from qivis.models.ranking import Pairs, judge_masks
 from qivis.models.weights import HEADER_KEY, WeightsHeader, read_header
 from qivis.ops.boxes import scale_boxes
@@ -34,6 +35,18 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 NO_RUNTIME = "an ONNX graph runs in onnxruntime, which is not installed: pip install 'qivis[onnx]'"
+EXPORT_AGAIN = "export it again with tools/export_onnx.py"
+# Types and axes, by the letters of `Pictures.forward`.
+TENSORS = {
+    "images": ("uint8", "B3HW"),
+    "sizes": ("int64", "B2"),
+    "scores": ("float", "BK"),
+    "labels": ("int64", "BK"),
+    "boxes": ("float", "BK4"),
+    "masks": ("float", "BKMM"),
+    "queries": ("float", "BKD"),
+    "embeddings": ("float", "BKE"),
+}
 QUIET = 3  # ONNX Runtime's level of errors: its warnings are about what it optimises away
 
 
@@ -81,6 +94,7 @@ class OnnxPredictor:
 
         Raises:
             DataError: if something is no picture.
+            WeightsError: if the graph cannot be run, or gives labels of classes that are not there.
         """
         check_pictures(images)
         return [self._find(image) for image in images]
@@ -91,7 +105,7 @@ class OnnxPredictor:
         found = self._run(resize(image, size))
         count = int((found["scores"] >= self.score_threshold).sum())  # the best come first
         rows = torch.arange(count)
-        pairs = Pairs(rows, found["labels"][:count], found["scores"][:count])
+        pairs = Pairs(rows, self._known(found["labels"][:count]), found["scores"][:count])
         masks = found["masks"][:count]
         if self.judges_masks:
             pairs, masks = judge_masks(pairs, masks, self.score_threshold)
@@ -106,6 +120,16 @@ class OnnxPredictor:
             embeddings=found["embeddings" if learned else "queries"][pairs.queries],
         )
 
+    def _known(self, labels: Tensor) -> Tensor:
+        """Labels, all of classes that there are."""
+        others = labels[(labels < 0) | (labels >= len(self.categories))]
+        if len(others):
+            raise WeightsError(
+                f"the ONNX graph gives label {others[0]}, but the classes of its header have "
+                f"labels 0 to {len(self.categories) - 1}; {EXPORT_AGAIN}"
+            )
+        return labels
+
     def _size_of(self, frame: tuple[int, int]) -> tuple[int, int]:
         """What a picture is resized to: as `Predictor` does, or smaller to fit into the graph's."""
         size = fit_size(frame, self.input.short_side, self.input.long_side)
@@ -118,10 +142,13 @@ class OnnxPredictor:
         canvas[0, :, : image.shape[1], : image.shape[2]] = image
         sizes = torch.tensor([image.shape[1:]])
         names = [output.name for output in self.session.get_outputs()]
-        arrays = self.session.run(
-            names, dict(zip(INPUTS, (canvas.numpy(), sizes.numpy()), strict=True))
-        )
-        return {name: torch.from_numpy(array[0]) for name, array in zip(names, arrays, strict=True)}
+        given = dict(zip(INPUTS, (canvas.numpy(), sizes.numpy()), strict=True))
+        try:
+            arrays = self.session.run(names, given)
+        except Exception as error:  # see `_open`
+            raise WeightsError(f"the ONNX graph cannot be run ({_reason(error)})") from error
+        found = [torch.from_numpy(array[0]) for array in arrays]
+        return dict(zip(names, found, strict=True))
 
 
 AnyPredictor = Predictor | OnnxPredictor
@@ -177,8 +204,11 @@ def _open(path: Path) -> InferenceSession:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # one class for each kind of damage, with no common base of its own
-        reason = str(error).splitlines()[0]
-        raise WeightsError(f"{path}: not a readable ONNX graph ({reason})") from error
+        raise WeightsError(f"{path}: not a readable ONNX graph ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _header(session: InferenceSession, path: str | Path) -> WeightsHeader:
@@ -192,21 +222,34 @@ def _header(session: InferenceSession, path: str | Path) -> WeightsHeader:
 
 
 def _picture_size(session: InferenceSession) -> tuple[int, int]:
-    """(H, W) of the graph's first input, once all inputs and outputs are what they should be."""
-    inputs: list[Any] = session.get_inputs()
-    outputs = tuple(output.name for output in session.get_outputs())
-    _, *picture = inputs[0].shape
-    fits = (
-        tuple(value.name for value in inputs) == INPUTS
-        and outputs in (OUTPUTS, OUTPUTS[:-1])
-        and inputs[0].type == "tensor(uint8)"
-        and len(picture) == 3
-        and all(isinstance(side, int) for side in picture)
+    """(H, W) of the pictures, once all inputs and outputs are what they should be."""
+    values: list[Any] = [*session.get_inputs(), *session.get_outputs()]
+    inputs, outputs = (
+        tuple(value.name for value in side)
+        for side in (session.get_inputs(), session.get_outputs())
     )
-    if not fits:
+    if inputs != INPUTS or outputs not in (OUTPUTS, OUTPUTS[:-1]):
         raise WeightsError(
-            f"an ONNX graph from {INPUTS} to {OUTPUTS} was expected, this one goes from "
-            f"{tuple(value.name for value in inputs)} to {outputs}; export it again with "
-            "tools/export_onnx.py"
+            f"an ONNX graph from {INPUTS} to {OUTPUTS} was expected, this one goes from {inputs} "
+            f"to {outputs}; {EXPORT_AGAIN}"
         )
-    return picture[1], picture[2]
+    lengths: dict[str, int] = {}
+    for value in values:
+        kind, letters = TENSORS[value.name]
+        fits = value.type == f"tensor({kind})" and len(value.shape) == len(letters)
+        if not fits or not all(map(partial(_fits, lengths), letters, value.shape)):
+            shape = ", ".join(str(lengths.get(letter, letter)) for letter in letters)
+            raise WeightsError(
+                f"'{value.name}' of the ONNX graph was expected to be tensor({kind}) of ({shape}), "
+                f"it is {value.type} of {tuple(value.shape)}; {EXPORT_AGAIN}"
+            )
+    return lengths["H"], lengths["W"]
+
+
+def _fits(lengths: dict[str, int], letter: str, length: object) -> bool:
+    """Whether an axis is as long as its letter says: a number, or the same wherever it stands."""
+    if letter == "B":
+        return not isinstance(length, int) or length == 1  # any number, or the one that is given
+    if not isinstance(length, int) or not 1 <= length <= LONGEST_SIDE:
+        return False
+    return length == (int(letter) if letter.isdigit() else lengths.setdefault(letter, length))

@@ -1,13 +1,15 @@
 """An exported network finds what the network finds, and follows it alike."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from qivis.errors import ConfigError, DataError, WeightsError
 from qivis.inference.onnx_predictor import OnnxPredictor, load_onnx_predictor
@@ -139,6 +141,91 @@ def test_graphs_of_others_are_refused(tmp_path: Path, tiny_graph: tuple[Path, Pa
     header = header_text(load_weights(tiny_graph[0])[1])
     with pytest.raises(WeightsError, match=r"goes from \('taken',\) to \('given',\)"):
         load_onnx_predictor(other_graph(tmp_path / "new.onnx", **{HEADER_KEY: header}))
+
+
+Shapes = Mapping[str, tuple[int, Sequence[int | str]]]
+SHAPES: Shapes = {
+    "images": (TensorProto.UINT8, [1, 3, 64, 96]),
+    "sizes": (TensorProto.INT64, [1, 2]),
+    "scores": (TensorProto.FLOAT, [1, 5]),
+    "labels": (TensorProto.INT64, [1, 5]),
+    "boxes": (TensorProto.FLOAT, [1, 5, 4]),
+    "masks": (TensorProto.FLOAT, [1, 5, 28, 28]),
+    "queries": (TensorProto.FLOAT, [1, 5, 8]),
+    "embeddings": (TensorProto.FLOAT, [1, 5, 12]),
+}
+
+
+def constant_graph(path: Path, header: str, shapes: Shapes, label: int = 2) -> Path:
+    """A graph that gives the same whatever it sees: all is 1, all labels are `label`."""
+    nodes, infos = [], []
+    for name, (kind, shape) in {**SHAPES, **shapes}.items():
+        infos.append(helper.make_tensor_value_info(name, kind, shape))
+        if name in ("images", "sizes"):
+            continue
+        dtype = helper.tensor_dtype_to_np_dtype(kind)
+        sides = [1 if isinstance(side, str) else side for side in shape]
+        value = np.full(sides, label if name == "labels" else 1, dtype)
+        nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value)))
+    graph = helper.make_graph(nodes, "constant", infos[:2], infos[2:])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+    helper.set_model_props(model, {HEADER_KEY: header})
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def header(tiny_graph: tuple[Path, Path]) -> str:
+    return header_text(load_weights(tiny_graph[0])[1])
+
+
+def test_a_graph_for_single_pictures_may_be_of_others(tmp_path: Path, header: str) -> None:
+    predictor = load_onnx_predictor(constant_graph(tmp_path / "graph.onnx", header, {}))
+    (found,) = predictor([noise((64, 96))])
+    assert found.labels.tolist() == [2] * 5
+    assert found.embeddings.shape == (5, 12)
+
+
+FLOAT, BYTES, INT64 = TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT64
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "said"),
+    [
+        ("images", (FLOAT, [1, 3, 64, 96]), r"tensor\(uint8\) of \(B, 3, H, W\), it is tensor\(fl"),
+        ("images", (BYTES, []), r"it is tensor\(uint8\) of \(\)"),
+        ("images", (BYTES, [1, 1, 64, 96]), r"of \(1, 1, 64, 96\)"),
+        ("images", (BYTES, [4, 3, 64, 96]), r"of \(4, 3, 64, 96\)"),
+        ("images", (BYTES, ["batch", 3, "height", 96]), r"of \('batch', 3, 'height', 96\)"),
+        ("images", (BYTES, [1, 3, 200_000, 96]), r"of \(1, 3, 200000, 96\)"),
+        ("sizes", (FLOAT, [1, 2]), r"tensor\(int64\) of \(B, 2\), it is tensor\(float\)"),
+        ("scores", (FLOAT, [1, 5, 1]), r"of \(B, K\), it is tensor\(float\) of \(1, 5, 1\)"),
+        ("labels", (INT64, [1, 4]), r"of \(B, 5\), it is tensor\(int64\) of \(1, 4\)"),
+        ("boxes", (FLOAT, [1, 5, 5]), r"of \(B, 5, 4\), it is tensor\(float\) of \(1, 5, 5\)"),
+        ("masks", (FLOAT, [1, 5, 28, 14]), r"of \(B, 5, 28, 28\), it is"),
+        ("embeddings", (FLOAT, [1, 5]), r"of \(B, 5, E\), it is"),
+    ],
+)
+def test_inputs_and_outputs_of_other_shapes_are_told(
+    tmp_path: Path, header: str, name: str, tensor: tuple[int, list[int | str]], said: str
+) -> None:
+    path = constant_graph(tmp_path / "graph.onnx", header, {name: tensor})
+    expected = f"graph.onnx: '{name}' of the ONNX graph .*{said}.*; export it again"
+    with pytest.raises(WeightsError, match=expected):
+        load_onnx_predictor(path)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_of_no_class_are_told(tmp_path: Path, header: str, label: int) -> None:
+    path = constant_graph(tmp_path / "graph.onnx", header, {}, label)
+    with pytest.raises(WeightsError, match=f"gives label {label}, .* have labels 0 to 2"):
+        load_onnx_predictor(path)([noise((64, 96))])
+
+
+def test_a_graph_that_cannot_be_run_is_told_in_a_line(exported: OnnxPredictor) -> None:
+    larger = replace(exported, size=(96, 96))  # than what the graph takes
+    with pytest.raises(WeightsError, match=r"^the ONNX graph cannot be run \(.*\)$"):
+        larger([noise((64, 96))])
 
 
 def test_a_missing_runtime_is_named(
