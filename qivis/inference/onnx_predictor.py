@@ -204,7 +204,10 @@ def _open(path: Path) -> InferenceSession:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # one class for each kind of damage, with no common base of its own
-        raise WeightsError(f"{path}: not a readable ONNX graph ({_reason(error)})") from error
+        raise WeightsError(
+            f"{path}: not a readable ONNX graph ({_reason(error)}); delete it, and have it "
+            "exported again"
+        ) from error
 
 
 def _reason(error: Exception) -> str:

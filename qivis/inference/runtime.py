@@ -1,6 +1,7 @@
 """What runs the network of a command line: PyTorch, or ONNX Runtime with an exported graph."""
 
 import logging
+import tempfile
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 import torch
 
 from qivis.config.schema import InputConfig
-from qivis.errors import ConfigError
+from qivis.errors import ConfigError, WeightsError
 from qivis.inference.onnx_predictor import AnyPredictor, load_onnx_predictor
 from qivis.inference.predictor import load_predictor, pick_device
 from qivis.inference.summary import software_versions
 from qivis.models.onnx_export import FORMAT, default_size, export_onnx
 from qivis.models.source import checksum_of, open_weights
 from qivis.models.zoo import cache_folder
+
+LONGEST_STEM = 80  # characters of a file's name that go into that of its graph
 
 log = logging.getLogger(__name__)
 
@@ -64,21 +67,35 @@ def exported(weights: str, short_side: int | None) -> Path:
         short_side: of the pictures, in pixels; None for what the weights were trained for.
 
     Raises:
-        WeightsError: if the weights cannot be had or used.
+        WeightsError: if the weights cannot be had or used, or the cache cannot be written to.
         ConfigError: if what exporting needs is not installed.
     """
     model, header = open_weights(weights)
     height, width = default_size(
         header.input if short_side is None else with_short_side(header.input, short_side)
     )
-    version = f"{software_versions()['qivis']}-{FORMAT}"
-    name = f"{Path(weights).stem}-{checksum_of(weights)[:16]}-{height}x{width}-{version}.onnx"
+    stem, version = Path(weights).stem[:LONGEST_STEM], f"{software_versions()['qivis']}-{FORMAT}"
+    name = f"{stem}-{checksum_of(weights)[:16]}-{height}x{width}-{version}.onnx"
     graph = cache_folder() / "onnx" / name
     if not graph.exists():
+        _see_that_it_can_be_kept(graph.parent)
         log.warning("%s: is made an ONNX graph, which takes minutes; kept: %s", weights, graph)
         model.drop_training_heads()
         export_onnx(graph, model.eval(), header, (height, width))
     return graph
+
+
+def _see_that_it_can_be_kept(folder: Path) -> None:
+    """Before the minutes that it takes to make what is to be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WeightsError(
+            f"{folder}: no ONNX graph can be kept there ({error.strerror}); name another cache "
+            "with the environment variable QIVIS_HOME"
+        ) from error
 
 
 def with_short_side(shape: InputConfig, side: int) -> InputConfig:

@@ -32,17 +32,18 @@ def download(url: str, target: Path, sha256: str) -> None:
     Raises:
         WeightsError: if the file cannot be had, breaks off, or has another checksum.
     """
-    if target.exists():
+    if target.is_file():
         return
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(target.with_name(".lock")):
-            if target.exists():
+            if target.is_file():
                 return
-            _transfer(url, part, target)
-            _check(part, url, sha256)
-            part.replace(target)
+            whole = _transfer(url, part, target)
+            _check(whole, url, sha256)
+            whole.replace(target)
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(f"{target}: cannot be written ({error})") from error
 
@@ -57,23 +58,35 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
         yield
 
 
-def _transfer(url: str, part: Path, target: Path) -> None:
-    """Append to the part what it lacks of the file."""
+def _transfer(url: str, part: Path, target: Path) -> Path:
+    """Append to the part what it lacks of the file.
+
+    Returns:
+        Where the whole file is. That is not the part where the server has sent everything again: it
+        may be the page of a network that wants to be logged in to, and the part may still be right.
+    """
     have = part.stat().st_size if part.exists() else 0
     response = _open(url, have, target)
     if response is None:
-        return
+        return part
+    goes_on = response.status == HTTPStatus.PARTIAL_CONTENT
+    arriving = part if goes_on or not have else target.with_name(f"{target.name}.again.part")
     with response:
-        have = have if response.status == HTTPStatus.PARTIAL_CONTENT else 0
+        start = have if goes_on else 0
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length and length.isdecimal() else None
-        got, is_ended = _append(response, part, have, total)
-    if not is_ended or (total is not None and got < total):
-        of_all = "" if total is None else f" of {total:,}"
-        raise WeightsError(
-            f"{url}: the connection broke off after {got:,}{of_all} bytes; "
-            "run the same command again to go on from there"
-        )
+        total = start + int(length) if length and length.isdecimal() else None
+        got, is_ended = _append(response, arriving, start, total)
+    if is_ended and (total is None or got == total):
+        return arriving
+    if got >= have:
+        arriving.replace(part)
+    elif arriving != part:
+        arriving.unlink()
+    of_all = "" if total is None else f" of {total:,}"
+    raise WeightsError(
+        f"{url}: the connection broke off after {got:,}{of_all} bytes; "
+        "run the same command again to go on from there"
+    )
 
 
 def _open(url: str, have: int, target: Path) -> http.client.HTTPResponse | None:
@@ -91,11 +104,21 @@ def _open(url: str, have: int, target: Path) -> http.client.HTTPResponse | None:
     except (OSError, http.client.HTTPException, ValueError) as error:  # the last for bad addresses
         reason = str(getattr(error, "reason", error))
     else:
-        return response
+        if _is_as_asked(response, have):
+            return response
+        response.close()
+        reason = f"{response.status} {response.reason} is no answer to what was asked"
     told = "".join(one for one in reason.partition("\n")[0] if one.isprintable())
     raise WeightsError(
         f"cannot download {url} ({told}); get this file by other means and put it at {target}"
     )
+
+
+def _is_as_asked(response: http.client.HTTPResponse, have: int) -> bool:
+    """Whether an answer is the whole file, or all but the first `have` bytes of it."""
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
+        return response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    return response.status == HTTPStatus.OK
 
 
 def _append(

@@ -30,7 +30,10 @@ def open_weights(weights: str | Path) -> tuple[QueryInst, WeightsHeader]:
         raise WeightsError(f"{weights}: is an ONNX graph, which only qivis-infer --weights runs")
     if weights == DEFAULT or Path(weights).is_file():
         return load_weights(path)
-    return open_published(path, str(weights))
+    try:
+        return open_published(path, str(weights))
+    except WeightsError as error:
+        raise WeightsError(f"{error}; delete it, and it is downloaded again") from error
 
 
 def find_weights(weights: str | Path) -> Path:
@@ -87,8 +90,9 @@ def open_published(path: Path, name: str) -> tuple[QueryInst, WeightsHeader]:
         inference_only=False,
     )
     model = build_model(header.model, len(header.categories))
+    tensors = read_published(path)
     try:
-        load_published(model, read_published(path))
+        load_published(model, tensors)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return model, header

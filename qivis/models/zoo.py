@@ -99,9 +99,15 @@ def fetch(name: str) -> Path:
         WeightsError: if there are none of this name, or they cannot be had.
     """
     entry = published(name)
-    address = (os.environ.get("QIVIS_WEIGHTS_URL") or PUBLISHED_AT).rstrip("/")
+    mirror = os.environ.get("QIVIS_WEIGHTS_URL")
+    address = f"{(mirror or PUBLISHED_AT).rstrip('/')}/{entry.config}/{entry.file_name}"
     target = cache_folder() / entry.file_name
-    download(f"{address}/{entry.config}/{entry.file_name}", target, entry.sha256)
+    try:
+        download(address, target, entry.sha256)
+    except WeightsError as error:
+        if mirror:
+            raise WeightsError(f"{error} (the mirror is that of QIVIS_WEIGHTS_URL)") from error
+        raise
     return target
 
 

@@ -79,6 +79,17 @@ def test_a_graph_is_made_once(
     assert [path.stat().st_mtime_ns for path in graph.parent.iterdir()] == [made]
 
 
+def test_a_cache_that_cannot_be_written_to_is_told_before_the_graph_is_made(
+    tiny_graph: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("QIVIS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("qivis.inference.runtime.export_onnx", None)
+    expected = f"^{tmp_path}/home/onnx: no ONNX graph .* \\(Not a directory\\); .* QIVIS_HOME$"
+    with pytest.raises(WeightsError, match=expected):
+        exported(str(tiny_graph[0]), None)
+
+
 def test_a_graph_has_the_precision_that_it_was_exported_with(args_of: ArgsOf) -> None:
     assert task_of("a.mp4", args_of(), load_for_runtime(args_of()))["precision"] == "float32"
     with pytest.raises(ConfigError, match="--precision bfloat16: ONNX graphs have float32"):

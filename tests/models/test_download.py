@@ -24,6 +24,7 @@ class Server:
     """What the server does, and what it was asked.
 
     break_after: bytes of an answer after which the connection is closed.
+    other: status and Content-Range of what it sends instead of the file.
     tells_length: whether an answer says how long it is; otherwise it comes in chunks.
     ranges: the Range header of each request, None where there was none.
     """
@@ -31,46 +32,63 @@ class Server:
     url: str
     break_after: int = len(CONTENT)
     allows_ranges: bool = True
+    other: tuple[int, str] | None = None
     tells_length: bool = True
     ranges: list[str | None] = field(default_factory=list)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # the first with chunks
+    state: Server
+
+    def do_GET(self) -> None:
+        asked = self.headers["Range"]
+        state = self.state
+        state.ranges.append(asked)
+        if state.other:
+            self.answer_otherwise(*state.other)
+            return
+        if self.path != "/folder/weights.pth":
+            self.send_error(404)
+            return
+        start = int(asked.removeprefix("bytes=")[:-1]) if asked and state.allows_ranges else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        body = CONTENT[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/*")
+        if state.tells_length:
+            self.send_header("Content-Length", str(len(body)))
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if not state.tells_length:
+            self.wfile.write(f"{len(body):x}\r\n".encode())
+        self.wfile.write(body[: state.break_after])
+        if not state.tells_length and state.break_after >= len(body):
+            self.wfile.write(b"\r\n0\r\n\r\n")
+        self.close_connection = True
+
+    def answer_otherwise(self, status: int, content_range: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Range", content_range)
+        self.end_headers()
+        self.wfile.write(b"" if status == 204 else b"Log in!")
+        self.close_connection = True
+
+    def log_message(self, *args: object) -> None:
+        pass
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # the first with chunks
-
-        def do_GET(self) -> None:
-            asked = self.headers["Range"]
-            state.ranges.append(asked)
-            if self.path != "/folder/weights.pth":
-                self.send_error(404)
-                return
-            start = int(asked.removeprefix("bytes=")[:-1]) if asked and state.allows_ranges else 0
-            if start >= len(CONTENT):
-                self.send_error(416)
-                return
-            body = CONTENT[start:]
-            self.send_response(206 if start else 200)
-            if state.tells_length:
-                self.send_header("Content-Length", str(len(body)))
-            else:
-                self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            if not state.tells_length:
-                self.wfile.write(f"{len(body):x}\r\n".encode())
-            self.wfile.write(body[: state.break_after])
-            if not state.tells_length and state.break_after >= len(body):
-                self.wfile.write(b"\r\n0\r\n\r\n")
-            self.close_connection = True
-
-        def log_message(self, *args: object) -> None:
-            pass
-
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
-        state = Server(url=f"http://127.0.0.1:{http_server.server_port}/folder/weights.pth")
+        Handler.state = state = Server(
+            url=f"http://127.0.0.1:{http_server.server_port}/folder/weights.pth"
+        )
         thread = threading.Thread(target=http_server.serve_forever, args=(0.01,))
         thread.start()
         yield state
@@ -157,15 +175,47 @@ def test_a_server_without_ranges_sends_all_again(server: Server, target: Path) -
     assert target.read_bytes() == CONTENT
 
 
-def test_an_answer_that_ends_at_once_leaves_nothing_of_an_outdated_part(
-    server: Server, target: Path
+@pytest.mark.parametrize(("break_after", "kept"), [(0, 1_500_000), (2_000_000, 2_000_000)])
+def test_of_two_attempts_that_broke_off_the_longer_one_is_kept(
+    server: Server, target: Path, break_after: int, kept: int
 ) -> None:
-    server.allows_ranges, server.break_after = False, 0
+    server.allows_ranges, server.break_after = False, break_after
     target.parent.mkdir()
-    part_of(target).write_bytes(CONTENT)
-    with pytest.raises(WeightsError, match="broke off after 0 of 2,560,000 bytes"):
+    part_of(target).write_bytes(CONTENT[:1_500_000])
+    with pytest.raises(WeightsError, match=f"broke off after {break_after:,} of 2,560,000 bytes"):
         download(server.url, target, SHA256)
-    assert part_of(target).read_bytes() == b""
+    assert part_of(target).read_bytes() == CONTENT[:kept]
+    assert {path.name for path in target.parent.iterdir()} == {part_of(target).name, ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ((200, ""), "damaged or not the published file"),
+        ((204, ""), r"\(204 No Content is no answer to what was asked\)"),
+        ((206, "bytes 0-6/7"), r"\(206 Partial Content is no answer to what was asked\)"),
+    ],
+)
+def test_what_has_arrived_outlives_another_answer(
+    server: Server, target: Path, other: tuple[int, str], said: str
+) -> None:
+    target.parent.mkdir()
+    part_of(target).write_bytes(CONTENT[:1_500_000])
+    server.other = other
+    with pytest.raises(WeightsError, match=said):
+        download(server.url, target, SHA256)
+    assert part_of(target).read_bytes() == CONTENT[:1_500_000]
+    server.other = None
+    download(server.url, target, SHA256)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == 2 * ["bytes=1500000-"]
+    assert {path.name for path in target.parent.iterdir()} == {target.name, ".lock"}
+
+
+def test_a_folder_is_not_taken_for_the_file(server: Server, target: Path) -> None:
+    target.mkdir(parents=True)
+    with pytest.raises(WeightsError, match=f"{target}: cannot be written .*directory"):
+        download(server.url, target, SHA256)
 
 
 def test_a_part_that_is_already_whole_is_only_checked(server: Server, target: Path) -> None:

@@ -11,7 +11,7 @@ from qivis.config import ModelConfig
 from qivis.errors import WeightsError
 from qivis.models import zoo
 from qivis.models.convert import convert
-from qivis.models.source import open_weights
+from qivis.models.source import find_weights, open_weights
 from tests.golden.small import (
     DYNAMIC_WIDTH,
     FFN_WIDTH,
@@ -73,6 +73,19 @@ def test_a_checkpoint_of_another_network_is_named_with_what_it_lacks(
     published.rename(published.with_name(entry.file_name))
     with pytest.raises(WeightsError, match=rf"{entry.file_name}: .*missing fpn\.lateral\.0\.bias"):
         open_weights(NAME)
+
+
+def test_a_cached_file_that_is_damaged_is_named_once_and_how_to_get_it_again(
+    published: Path,
+) -> None:
+    open_weights(NAME)
+    kept = find_weights(NAME)
+    assert kept != published
+    kept.write_bytes(kept.read_bytes()[:1000])
+    expected = f"^{kept}: not a readable .*; delete it, and it is downloaded again$"
+    with pytest.raises(WeightsError, match=expected) as caught:
+        open_weights(NAME)
+    assert str(caught.value).count(str(kept)) == 1
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,10 @@ def test_a_file_that_the_mirror_lacks_is_named_with_its_place_in_the_cache(tmp_p
     with pytest.raises(WeightsError) as caught:
         zoo.fetch("queryinst_r50_100q_1x_coco")
     assert f"/queryinst_r50_fpn_1x_coco/{name} (404 " in str(caught.value)
-    assert str(caught.value).endswith(f"put it at {tmp_path / 'home' / name}")
+    place = tmp_path / "home" / name
+    assert str(caught.value).endswith(
+        f"put it at {place} (the mirror is that of QIVIS_WEIGHTS_URL)"
+    )
 
 
 # The published files as mmdetection's configs/queryinst/metafile.yml lists them.
