@@ -14,7 +14,10 @@ from qivis import load_predictor, segment_video
 def main(clip: str, name: str, folder: str) -> None:
     """Write 00000.png, 00001.png ... of every frame."""
     predictor = load_predictor()
-    wanted = predictor.categories.names.index(name)
+    names = predictor.categories.names
+    if name not in names:
+        sys.exit(f"there is no class {name!r}; there are {', '.join(names)}")
+    wanted = names.index(name)
     Path(folder).mkdir(parents=True, exist_ok=True)
     for frame, tracked in segment_video(clip, predictor):
         matte = tracked[tracked.labels == wanted].masks.any(dim=0)

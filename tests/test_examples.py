@@ -68,6 +68,12 @@ def test_a_matte_is_white_where_the_class_is(clip: Path, tmp_path: Path) -> None
     assert {*np.unique(pictures)} == {0, 255}
 
 
+def test_a_matte_of_no_class_is_refused(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no class 'dog'; there are person, animal, vehicle"):
+        matte.main(str(clip), "dog", str(tmp_path / "mattes"))
+    assert not (tmp_path / "mattes").exists()
+
+
 def test_objects_are_counted_second_by_second(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,8 @@ def segment_video(
     """Find and name the objects of a video.
 
     Args:
-        source: a video file, a folder of pictures, or frames in their order.
+        source: a video file, a folder of pictures, what is live (`"0"` is the first webcam), or
+            frames in their order.
         predictor: finds the objects; its tracking settings are used.
         frames_per_call: frames that a GPU sees at once; more cost memory. Halved when it has not
             enough of it. A CPU sees them one by one, several at the same time.
@@ -42,18 +43,28 @@ def segment_video(
         for only later frames tell.
 
     Raises:
-        ConfigError: if `frames_per_call` is less than 1.
+        ConfigError: if `frames_per_call` is no number from 1 on, or another argument is of a kind
+            that there is no use for.
         VideoError: if the source cannot be opened or decoded.
         DataError: if something is no frame, or the device has not enough memory for a single one.
     """
-    if frames_per_call < 1:
-        raise ConfigError(f"frames_per_call: expected a number from 1 on, got {frames_per_call}")
+    _check_arguments(source, predictor, frames_per_call)
     gpu = predictor.device if predictor.device.type == "cuda" else None
     opened = open_video(source, gpu=gpu) if isinstance(source, str | Path) else nullcontext(source)
     with opened as frames:
         yield from segment_frames(
             frames, predictor, build_tracker(predictor.tracking), frames_per_call
         )
+
+
+def _check_arguments(source: object, predictor: object, frames_per_call: object) -> None:
+    if not isinstance(source, str | Path | Iterable) or isinstance(source, bytes):
+        webcam = f'; a webcam is "{source}"' if isinstance(source, int) else ""
+        raise ConfigError(f"source: expected a path, an address or frames, got {source!r}{webcam}")
+    if not isinstance(predictor, AnyPredictor):
+        raise ConfigError(f"predictor: expected what load_predictor gives, got {predictor!r}")
+    if not isinstance(frames_per_call, int) or frames_per_call < 1:
+        raise ConfigError(f"frames_per_call: expected a number from 1 on, got {frames_per_call!r}")
 
 
 def segment_frames(

@@ -159,11 +159,18 @@ class _PackedConv:
         kept, size = self._kept, shape[1:]
         if size in kept:
             return kept[size]
-        *_, last = kept.values()
-        packed = pack(last.to_dense() if last.is_mkldnn else last, self._geometry, shape)
+        packed = pack(self._plain_weight(), self._geometry, shape)
         others = [entry for entry in kept.items() if entry[0] is not None]
         self._kept = dict([*others, (size, packed)][-self.most_sizes :])
         return packed
+
+    def _plain_weight(self) -> Tensor:
+        *_, last = self._kept.values()
+        return last.to_dense() if last.is_mkldnn else last
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and other processes, which cannot be handed what is packed."""
+        return {**vars(self), "_kept": {None: self._plain_weight()}}
 
 
 class _WinogradProducts:
@@ -192,9 +199,22 @@ class PackedLinear(nn.Module):
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         """Args: dtype: of weights, inputs and outputs."""
         super().__init__()
-        pack: Any = torch.ops.mkldnn._reorder_linear_weight
-        self._weight: Tensor = pack(linear.weight.detach().to(dtype))
+        self._weight = self._packed(linear.weight.detach().to(dtype))
         self._bias = None if linear.bias is None else linear.bias.detach().to(dtype)
+
+    @staticmethod
+    def _packed(weight: Tensor) -> Tensor:
+        pack: Any = torch.ops.mkldnn._reorder_linear_weight
+        packed: Tensor = pack(weight)
+        return packed
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As that of `_PackedConv`."""
+        return {**vars(self), "_weight": self._weight.to_dense()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._weight = self._packed(self._weight)
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., C) to (..., D)."""

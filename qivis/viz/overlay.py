@@ -10,7 +10,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from qivis.errors import DataError
+from qivis.ops.images import PICTURE, described, is_picture
 from qivis.structures import Frame, Sample, TrackedDetections
+from qivis.viz.names import names_of
 from qivis.viz.outline import Pixels, paint_object
 from qivis.viz.palette import color
 from qivis.viz.rect import Rect, extent
@@ -32,14 +35,21 @@ def draw(frame: Frame | Tensor, tracked: TrackedDetections, names: Sequence[str]
 
     Returns:
         (H, W, 3) uint8 RGB, a new picture.
+
+    Raises:
+        DataError: if the image is none, has another size, or a class has no name.
     """
     image = frame.image if isinstance(frame, Frame) else frame
-    ids, labels, scores = (
-        values.tolist() for values in (tracked.track_ids, tracked.labels, tracked.scores)
-    )
+    if not is_picture(image) or tuple(image.shape[1:]) != tracked.size:
+        raise DataError(
+            f"expected a Frame, or {PICTURE}, of {' x '.join(map(str, tracked.size))} as the "
+            f"objects, got {described(image)}"
+        )
+    ids, scores = tracked.track_ids.tolist(), tracked.scores.tolist()
     tags = [f"{number} {score:.2f}" for number, score in zip(ids, scores, strict=True)]
-    if names:
-        tags = [f"{names[label]} {tag}" for label, tag in zip(labels, tags, strict=True)]
+    if len(names):
+        called = names_of(tracked.labels, names)
+        tags = [f"{name} {tag}" for name, tag in zip(called, tags, strict=True)]
     return _draw_objects(image, tracked.masks, tracked.boxes, [color(i) for i in ids], tags)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from qivis.errors import DataError
 from qivis.ops.boxes import clip_boxes
 from qivis.structures import TrackedDetections
+from qivis.viz.names import names_of
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -23,7 +24,7 @@ def to_supervision(tracked: TrackedDetections, names: Sequence[str] = ()) -> Det
         names: of the K classes; they become `data["class_name"]`, if given.
 
     Raises:
-        DataError: if supervision is not installed.
+        DataError: if supervision is not installed, or a class has no name.
     """
     try:
         from supervision import Detections
@@ -33,12 +34,12 @@ def to_supervision(tracked: TrackedDetections, names: Sequence[str] = ()) -> Det
             "pip install supervision"
         ) from error
     objects = tracked.to("cpu")
-    labels = objects.labels.numpy()
+    called = names_of(objects.labels, names) if len(names) else []
     return Detections(
         xyxy=clip_boxes(objects.boxes, objects.size).numpy(),
         mask=objects.masks.numpy(),
         confidence=objects.scores.numpy(),
-        class_id=labels,
+        class_id=objects.labels.numpy(),
         tracker_id=objects.track_ids.numpy(),
-        data={"class_name": np.array(names)[labels]} if names else {},
+        data={"class_name": np.array(called, dtype=str)} if len(names) else {},
     )

@@ -176,9 +176,28 @@ def test_a_frame_that_is_too_large_for_the_device_is_an_error_with_a_remedy(pred
         next(stream)
 
 
-def test_no_frame_at_once_is_refused(predictor):
-    with pytest.raises(ConfigError, match="frames_per_call: expected a number from 1 on, got 0"):
-        next(segment_video([], predictor, frames_per_call=0))
+@pytest.mark.parametrize("number", [0, -1, 1.5, "a", None])
+def test_no_frame_at_once_is_refused(predictor, number):
+    with pytest.raises(ConfigError, match=f"from 1 on, got {number!r}"):
+        next(segment_video([], predictor, frames_per_call=number))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (0, 'frames, got 0; a webcam is "0"'),
+        (None, "frames, got None"),
+        (b"clip.mp4", "frames, got b'clip.mp4'"),
+    ],
+)
+def test_what_is_no_source_is_told(predictor, source, words):
+    with pytest.raises(ConfigError, match=words):
+        next(segment_video(source, predictor))
+
+
+def test_weights_are_not_taken_for_a_predictor():
+    with pytest.raises(ConfigError, match="expected what load_predictor gives, got 'default'"):
+        next(segment_video([], "default"))
 
 
 def test_on_a_cpu_no_more_frames_are_held_than_it_can_work_on(predictor):

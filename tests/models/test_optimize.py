@@ -1,4 +1,6 @@
+import copy
 import operator
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -68,6 +70,21 @@ def test_an_optimized_network_finds_the_same(config):
         torch.testing.assert_close(ours.boxes, theirs.boxes, rtol=0, atol=0.01)
         torch.testing.assert_close(ours.embeddings, theirs.embeddings, rtol=1e-3, atol=1e-3)
         assert (ours.masks != theirs.masks).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_copies_and_other_processes_find_the_same_to_the_bit(copied, dtype):
+    optimized = twins(FORMS["an association head"])[0]
+    optimize(optimized, dtype)
+    before = copied(optimized)
+    found = detect(optimized)  # which packs weights for the sizes of these pictures
+    for other in (before, copied(optimized)):
+        for ours, theirs in zip(detect(other), found, strict=True):
+            assert torch.equal(ours.scores, theirs.scores)
+            assert torch.equal(ours.boxes, theirs.boxes)
+            assert torch.equal(ours.masks, theirs.masks)
+            assert torch.equal(ours.embeddings, theirs.embeddings)
 
 
 @pytest.mark.parametrize("config", FORMS.values(), ids=FORMS)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from qivis.errors import DataError
 from qivis.structures import Frame, Sample, Targets, TrackedDetections
 from qivis.viz.outline import VEIL
 from qivis.viz.overlay import _free_place as free_place
@@ -66,6 +67,19 @@ def test_without_names_a_tag_is_shorter() -> None:
         changed = (draw(grey(), objects, names)[:50] != 100).any(axis=(0, 2))
         widths.append(np.flatnonzero(changed).max() - 50)
     assert 0 < widths[1] < widths[0] - 20
+
+
+@pytest.mark.parametrize(
+    ("image", "given"),
+    [
+        (grey(size=(100, 300)), r"\(3, 100, 300\) torch.uint8"),
+        (grey().float(), r"\(3, 200, 300\) torch.float32"),
+        (grey().permute(1, 2, 0).numpy(), "ndarray"),
+    ],
+)
+def test_what_is_no_picture_of_the_objects_is_told(image: Tensor, given: str) -> None:
+    with pytest.raises(DataError, match=f"of 200 x 300 as the objects, got {given}$"):
+        draw(image, tracked((10, 20, 50, 60)), NAMES)
 
 
 def test_an_object_shines_through_its_veil() -> None:
