@@ -31,6 +31,7 @@ NO_B_FRAMES = "0"
 # thread (12 frames of 160 x 96: 29 of 400 times, PyAV 18). Without, a file can be made again. This
 # preset has none anyway, for it does not look ahead; the next slower one has.
 REPEATABLE = "mbtree=0"
+WHOLE_PIXELS = "subme=0"  # of motion: a seventh less time, and files 3 % larger
 # Colour of the half resolution is the mean of 2 x 2 pixels, to less than a level. What FFmpeg takes
 # otherwise spreads it over twice as many rows and is up to 11 levels off; it is slower, too.
 MEAN_OF_FOUR = int(Interpolation.AREA) | int(Interpolation.FULL_CHR_H_INP)
@@ -109,7 +110,7 @@ class VideoWriter:
                 "crf": CRF,
                 "preset": PRESET,
                 "bf": NO_B_FRAMES,
-                "x264-params": REPEATABLE,
+                "x264-params": f"{REPEATABLE}:{WHOLE_PIXELS}",
             }
             stream.time_base = stream.codec_context.time_base = self._clock.time_base
             stream.height, stream.width = (side + side % 2 for side in self.size)
