@@ -52,11 +52,18 @@ def finish(process: Process, out: Path, code: int = 0) -> str:
     return printed
 
 
+def time_of_state(out: Path) -> int | None:
+    """When it was written; None where there is none, as for an instant while it is replaced."""
+    try:
+        return (out / "training_state.pt").stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 def wait_for_steps(process: Process, out: Path, seconds: float) -> bool:
     """Wait until the training has begun to save, and so much longer; False where it ended."""
-    state = out / "training_state.pt"
-    before = state.stat().st_mtime_ns if state.exists() else 0
-    while not state.exists() or state.stat().st_mtime_ns == before:
+    before = time_of_state(out)
+    while time_of_state(out) in (None, before):
         if process.poll() is not None:
             return False
         time.sleep(0.001)
