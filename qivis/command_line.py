@@ -3,6 +3,7 @@
 Each reader of a number raises what argparse shows of a value that is none.
 """
 
+import io
 import math
 import re
 import sys
@@ -24,6 +25,13 @@ def run_command(main: Callable[[], int], name: str) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"{name}: interrupted\n")
         return INTERRUPTED
+
+
+def bear_any_name() -> None:
+    """Let names be told that the terminal, or its encoding, has no letters for, if in codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:

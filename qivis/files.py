@@ -62,6 +62,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(rest, ignore_errors=True)
 
 
+def exists(path: str | Path) -> bool:
+    """Whether there is such a file or folder, as far as can be told.
+
+    `Path.exists` raises errors where a name is too long, or a folder must not be looked into.
+    """
+    return os.path.exists(path)  # noqa: PTH110 - see above
+
+
 def checksum(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal."""
     with path.open("rb") as file:

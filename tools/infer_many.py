@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
-from qivis.command_line import INTERRUPTED, whole_number
+from qivis.command_line import INTERRUPTED, bear_any_name, whole_number
 from qivis.errors import QivisError
 from qivis.inference.arguments import command_parser, parse_with
 
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="clips that are done at the same time, each by a process (default: %(default)s)",
     )
     args = parse_with(parser, argv)
+    bear_any_name()
     from qivis.inference.many import segment_many
 
     failed = False
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if outcome.complaint:
                 failed = True
                 print(f"infer_many: {outcome.complaint}", file=sys.stderr)
-    except (QivisError, OSError) as error:
+    except QivisError as error:
         failed = True
         print(f"infer_many: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qivis.command_line import duration, share, whole_number
+from qivis.inference.names import LONGEST_NAME
 from qivis.shards import shard_argument
 
 DESCRIPTION = """\
@@ -25,7 +26,6 @@ examples:
 
 exit codes: 0 done, 2 some input was bad (the other clips are done), 130 interrupted, 1 a bug.
 """
-LONGEST_NAME = 200  # bytes; file systems take 255, and some names get a prefix and a number
 MOST = 2**31 - 1  # frames, or pixels
 SAVED = ("overlay", "review")
 FORMATS = ("ytvis", "coco-video", "mots", "mot", "png", "cutouts", "csv", "cityscapes")
@@ -156,7 +156,13 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("results").add_argument
-    add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where run folders go; runs")
+    add(
+        "--out",
+        type=_folder,
+        default=Path("runs"),
+        metavar="DIR",
+        help="where run folders go; runs",
+    )
     add(
         "--name",
         type=_folder_name,
@@ -189,7 +195,8 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     add(
         "--overwrite",
         action="store_true",
-        help="replace the run of the same name (default: a new folder, with -2, -3 ...)",
+        help="replace the run of the same name once the new one is done (default: a new folder, "
+        "with -2, -3 ...)",
     )
 
 
@@ -202,6 +209,12 @@ def _add_shard(parser: argparse.ArgumentParser) -> None:
         "N), as if with --resume; run folders are named by the list of all clips, which must be "
         "the same for each shard. By default what torchrun says (RANK, WORLD_SIZE), else all",
     )
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got ''")
+    return Path(text)
 
 
 def _folder_name(text: str) -> str:

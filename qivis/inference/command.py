@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import functools
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qivis.command_line import INTERRUPTED
+from qivis.command_line import INTERRUPTED, bear_any_name
 from qivis.counted import counted
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
 from qivis.files import make_writable, remove_partial_files
@@ -43,8 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         the other sources alone; 130 when interrupted.
     """
     args = parse_args(argv)
+    bear_any_name()
     try:
-        _check_writable(args.out)
+        check_writable(args.out)
         return _segment_all(args)
     except QivisError as error:
         _complain(error)
@@ -67,9 +69,14 @@ def _segment_all(args: argparse.Namespace) -> int:
         except (ConfigError, WeightsError):
             raise  # the next source would fare no better
         except (QivisError, OSError) as error:
-            _complain(error)
+            _complain(complaint_of(source, error))
             code = BAD_INPUT
     return code
+
+
+def complaint_of(source: str, error: QivisError | OSError) -> str:
+    """What is wrong, on a line that names the source; errors of the project do so themselves."""
+    return str(error) if isinstance(error, QivisError) else f"{source}: {error}"
 
 
 def clips_of(args: argparse.Namespace) -> list[tuple[str, str]]:
@@ -125,6 +132,8 @@ def segment(
         raise DataError(
             f"{source}: is live, and cannot be seen once more; leave out {' and '.join(again)}"
         )
+    if shared and is_live(source) and not Path(source).exists():
+        raise DataError(f"{source}: is live, and not for many processes; run qivis-infer on it")
     with ExitStack() as held:
         reader = held.enter_context(
             open_video(source, args.decoder, args.max_pixels, args.max_frames, gpu_of(args))
@@ -235,7 +244,12 @@ def _line(summary: Summary) -> str:
     )
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
+    """See that run folders can be made there.
+
+    Raises:
+        DataError: if not.
+    """
     try:
         make_writable(folder)
     except OSError as error:
@@ -245,9 +259,12 @@ def _check_writable(folder: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Tell a person."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """Tell a person, or a program that has ended meanwhile: the clips are done all the same."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(reason: object) -> None:

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from qivis.errors import ConfigError, QivisError
-from qivis.files import make_writable
-from qivis.inference.command import clips_of, load_aloud, segment
+from qivis.inference.command import check_writable, clips_of, complaint_of, load_aloud, segment
 
 CHANCES = 3  # a clip after whose worker died so often is given up, for it may be what kills them
 
@@ -51,10 +50,10 @@ def segment_many(args: argparse.Namespace, workers: int) -> Iterator[Outcome]:
 
     Raises:
         ConfigError: if Ray is not installed, or the clips cannot be named.
-        OSError: if nothing can be written.
+        DataError: if nothing can be written.
     """
     data = _ray_data()
-    make_writable(args.out)
+    check_writable(args.out)
     clips = clips_of(args)
     with _cluster(workers) as has_gpus:
         done = set[str]()
@@ -135,5 +134,5 @@ class _Worker:
             try:
                 segment(row["source"], row["name"], self.load, self.args, shared=True)
             except (QivisError, OSError) as error:
-                complaint = str(error)
+                complaint = complaint_of(row["source"], error)
         return {"source": row["source"], "lines": lines.getvalue(), "complaint": complaint}

@@ -1,9 +1,16 @@
 """What run folders are called: settled by the list of clips alone, the same in every process."""
 
+import hashlib
 import itertools
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from qivis.files import exists
+
+LONGEST_NAME = 200  # bytes; file systems take 255, and some names get a prefix and a number
+DIGITS = 8  # of a checksum
 
 
 def named_clips(sources: Iterable[str]) -> list[tuple[str, str]]:
@@ -28,15 +35,26 @@ def clip_name(source: str) -> str:
     """What the run folder is called: the file or folder, or the folder that a glob looks into."""
     path = Path(source)
     if "://" in source:
-        return re.sub(r"\W+", "-", source.split("://", 1)[1]).strip("-") or "stream"
-    if not path.exists():
+        name = re.sub(r"\W+", "-", source.split("://", 1)[1]).strip("-")
+        return _short(name) or "stream"
+    if not exists(path):
         fixed = itertools.takewhile(lambda part: not re.search(r"[*?\[]", part), path.parts)
         path = Path(*fixed)
     path = path.resolve()
-    return (path.name if path.is_dir() else path.stem) or "clip"
+    name = path.name if exists(path) and path.is_dir() else path.stem
+    return "clip" if name in ("", ".", "..") else _short(name)
+
+
+def _short(name: str) -> str:
+    """A name that file systems take; the end of a longer one becomes a checksum."""
+    whole = os.fsencode(name)
+    if len(whole) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(whole).hexdigest()[:DIGITS]
+    kept = whole[: LONGEST_NAME - DIGITS - 1].decode(errors="ignore")
+    return f"{kept}-{digest}"
 
 
 def _place(source: str) -> str:
     """The same for two spellings of a path."""
-    path = Path(source)
-    return str(path.absolute()) if path.exists() else source
+    return str(Path(source).absolute()) if exists(source) else source

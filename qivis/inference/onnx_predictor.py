@@ -169,11 +169,7 @@ def load_onnx_predictor(
             the graph has no embeddings that the asked association needs.
         ConfigError: if there is no such association.
     """
-    if device not in ("auto", "cpu"):
-        raise WeightsError(
-            f"device {device!r}: ONNX graphs run on the CPU here; leave --device out, or run the "
-            "weights themselves"
-        )
+    check_onnx_device(device)
     session = _open(Path(path))
     header = _header(session, path)
     tracking = associated_by(header.tracking, association)
@@ -189,6 +185,19 @@ def load_onnx_predictor(
         )
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
+
+
+def check_onnx_device(device: str) -> None:
+    """See that graphs run on a device.
+
+    Raises:
+        WeightsError: if it is neither `auto` nor `cpu`.
+    """
+    if device not in ("auto", "cpu"):
+        raise WeightsError(
+            f"device {device!r}: ONNX graphs run on the CPU here; leave --device out, or run the "
+            "weights themselves"
+        )
 
 
 def _open(path: Path) -> InferenceSession:

@@ -194,8 +194,8 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if rank is None else f"cuda:{rank}"
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
         raise WeightsError(f"device {name!r} cannot be used here ({reason}); try cpu") from error
     return device

@@ -84,7 +84,8 @@ def run_clip(
             if path.exists() or not is_live(source):
                 raise
         behind.call(recorder.finish)
-    clip = gather(journal, info, predictor, [index // plan.stride for index in reader.lost])
+    lost = [index for index in reader.lost if index < end_of(plan) * reader.info.fps]
+    clip = gather(journal, info, predictor, [index // plan.stride for index in lost])
     parts = [journal.overlay(chunk) for chunk in range(journal.num_chunks)]
     if plan.overlay:
         sound = path if path.is_file() else None
@@ -96,12 +97,16 @@ def run_clip(
 
 def wanted(reader: FrameSource, plan: Plan, start: int = 0) -> Iterator[Frame]:
     """The frames of a clip that are looked at, numbered anew, from one of them on."""
-    limit = float("inf") if plan.seconds is None else plan.seconds
-    frames = reader.frames(start * plan.stride)
-    for frame in takewhile(lambda frame: frame.seconds < limit, frames):
+    end, frames = end_of(plan), reader.frames(start * plan.stride)
+    for frame in takewhile(lambda frame: frame.seconds < end, frames):
         index, rest = divmod(frame.index, plan.stride)
         if not rest:
             yield replace(frame, index=index)
+
+
+def end_of(plan: Plan) -> float:
+    """Seconds of a clip that are looked at."""
+    return float("inf") if plan.seconds is None else plan.seconds
 
 
 def _of(tracked: TrackedDetections, labels: Sequence[int] | None) -> TrackedDetections:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from qivis.data.video import files_of
 from qivis.errors import DataError
 from qivis.files import locked, remove_partial_files, write_atomically
 
@@ -27,19 +29,21 @@ def begin_run(path: Path, task: Task, *, resume: bool, overwrite: bool) -> Path:
         path: its name, if that is free; otherwise it gets -2, -3 ..., and nothing is overwritten.
         task: what is asked.
         resume: take the latest folder of that name with this task, finished or not, if any.
-        overwrite: take `path` itself, without what an earlier run has left there.
+        overwrite: take `path` itself. What an earlier run has left there is put aside, and gone
+            when the new one is finished; where that comes to nothing, it is there again.
 
     Raises:
         DataError: if what is to be resumed was another task, or what is to be overwritten is not
-            a run.
+            a run, or holds what is to be read.
     """
     if resume and (earlier := _earlier_run(path, task)):
         return earlier
     if overwrite:
-        _clear(path)
-    for folder in _candidates(path):
-        if not folder.exists() and _appears(folder, task):
-            return folder
+        _put_aside(path, task)
+    with _back_after_an_error(path):
+        for folder in _candidates(path):
+            if not os.path.lexists(folder) and _appears(folder, task):
+                return folder
     raise AssertionError("there is always another number")
 
 
@@ -57,12 +61,17 @@ def begin_named_run(path: Path, task: Task, *, overwrite: bool) -> Path:
     found = _task_of(path)
     if found == task and not overwrite:
         return path
-    if path.exists() and not overwrite:
-        what = f"the run of something else: {_difference(found, task)}" if found else "not a run"
-        raise DataError(f"{path}: is {what}; choose another --out, or --overwrite it")
-    _clear(path)
-    if not _appears(path, task):
-        raise DataError(f"{path}: was made by another process just now; begin again")
+    if os.path.lexists(path) and not overwrite:
+        if not found:
+            raise DataError(f"{path}: is not a run; choose another --out or --name")
+        raise DataError(
+            f"{path}: is the run of something else: {_difference(found, task)}; choose another "
+            "--out, or --overwrite it"
+        )
+    _put_aside(path, task)
+    with _back_after_an_error(path):
+        if not _appears(path, task):
+            raise DataError(f"{path}: was made by another process just now; begin again")
     return path
 
 
@@ -102,17 +111,19 @@ def check_no_edit_is_open(folder: Path) -> None:
 
 
 def finish(folder: Path) -> None:
-    """The results are there: what was needed to go on is removed, and what a kill has left."""
+    """The results are there: what was needed to go on is removed, and what they replace."""
     remove_partial_files(folder)
     shutil.rmtree(folder / UNFINISHED)
+    _remove(_aside(folder))
 
 
 def drop_if_nothing_was_done(folder: Path) -> None:
-    """Remove a run folder in which not one chunk was finished, so that failures leave nothing."""
+    """Remove a run folder in which not one chunk was finished: failures leave what was before."""
     if list(folder.iterdir()) == [folder / UNFINISHED] and not any(
         path.suffix == ".jsonl" for path in (folder / UNFINISHED).iterdir()
     ):
         shutil.rmtree(folder)
+        _bring_back(folder)
 
 
 def _earlier_run(path: Path, task: Task) -> Path | None:
@@ -132,15 +143,53 @@ def _earlier_run(path: Path, task: Task) -> Path | None:
     )
 
 
-def _clear(path: Path) -> None:
-    if not path.exists():
+def _put_aside(path: Path, task: Task) -> None:
+    """Make room for a run; one that is not finished is nothing to come back to."""
+    if not os.path.lexists(path):
         return
     if _task_of(path) is None:
         raise DataError(
             f"{path}: is not the folder of a run, so --overwrite leaves it alone; choose another "
             "--out or --name"
         )
-    shutil.rmtree(path)
+    source, place = str(task.get("source", "")), path.resolve()
+    if any(file.resolve().is_relative_to(place) for file in files_of(source)):
+        raise DataError(
+            f"{path}: holds {source}, which is to be read, so --overwrite leaves it alone; choose "
+            "another --out or --name"
+        )
+    if is_finished(path):
+        _remove(_aside(path))
+        path.rename(_aside(path))
+    else:
+        _remove(path)
+
+
+@contextmanager
+def _back_after_an_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _bring_back(path)
+        raise
+
+
+def _bring_back(path: Path) -> None:
+    if os.path.lexists(_aside(path)) and not os.path.lexists(path):
+        _aside(path).rename(path)
+
+
+def _aside(path: Path) -> Path:
+    """Where the run is that another of its name shall replace."""
+    return path.with_name(f".{path.name}.before")
+
+
+def _remove(path: Path) -> None:
+    """A folder, or a link to one, if it is there."""
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 def _appears(folder: Path, task: Task) -> bool:
@@ -153,7 +202,7 @@ def _appears(folder: Path, task: Task) -> bool:
         partial.rename(folder)  # which fails if something is in a folder of that name
     except OSError:
         shutil.rmtree(partial)
-        if folder.exists():
+        if os.path.lexists(folder):
             return False
         raise
     return True

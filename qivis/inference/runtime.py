@@ -10,7 +10,11 @@ import torch
 
 from qivis.config.schema import InputConfig
 from qivis.errors import ConfigError, WeightsError
-from qivis.inference.onnx_predictor import AnyPredictor, load_onnx_predictor
+from qivis.inference.onnx_predictor import (
+    AnyPredictor,
+    check_onnx_device,
+    load_onnx_predictor,
+)
 from qivis.inference.predictor import load_predictor, pick_device
 from qivis.inference.summary import software_versions
 from qivis.models.onnx_export import FORMAT, default_size, export_onnx
@@ -39,6 +43,8 @@ def load_for_runtime(args: Namespace) -> AnyPredictor:
         )
     if (is_graph or args.runtime == "onnx") and args.precision == "bfloat16":
         raise ConfigError("--precision bfloat16: ONNX graphs have float32; leave one of both out")
+    if is_graph or args.runtime == "onnx":
+        check_onnx_device(args.device)  # before the minutes that an export takes
     if is_graph:
         return load_onnx_predictor(args.weights, args.device, args.association)
     if args.runtime == "onnx":

@@ -113,13 +113,13 @@ def test_a_kill_leaves_no_trace(shapes: Path, tmp_path: Path) -> None:
     [
         ["optim.workers=0"],
         ["optim.workers=2"],
-        ["optim.workers=0", "optim.accumulate=2"],
-        ["optim.workers=2", "optim.accumulate=2"],
+        ["optim.workers=0", "optim.accumulate=2", "optim.epochs=240"],  # half as many steps each
+        ["optim.workers=2", "optim.accumulate=2", "optim.epochs=240"],
     ],
     ids=["no workers", "workers", "accumulated", "workers, accumulated"],
 )
 def test_twenty_kills_leave_no_trace(shapes: Path, tmp_path: Path, overrides: list[str]) -> None:
-    longer = [*overrides, "optim.epochs=120", "optim.evaluate_epochs=30"]
+    longer = ["optim.epochs=120", "optim.evaluate_epochs=30", *overrides]
     hits = kill_and_go_on(shapes, tmp_path, longer, 20, seed=len(overrides))
     assert hits > 0, "no kill hit a save"
 

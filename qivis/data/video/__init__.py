@@ -2,7 +2,7 @@
 
 from qivis.data.video.file import Decoder
 from qivis.data.video.live import is_live
-from qivis.data.video.open import expand_source, open_video, stats_of
+from qivis.data.video.open import expand_source, files_of, open_video, stats_of
 from qivis.data.video.source import FrameSource, VideoInfo
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "FrameSource",
     "VideoInfo",
     "expand_source",
+    "files_of",
     "is_live",
     "open_video",
     "stats_of",

@@ -126,7 +126,7 @@ def _open(name: str) -> InputContainer:
 def _target(name: str) -> tuple[Any, Mapping[str, Any]]:
     """What to open, and how."""
     if name == "-":
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():  # None where it was closed, as for daemons
             raise VideoError("-: nothing is piped in; expected a video, best as MPEG-TS")
         # Without a buffer, whose lock a thread that waits for more would hold when Python ends.
         return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), {}

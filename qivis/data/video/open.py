@@ -15,6 +15,7 @@ from qivis.data.video.live import LiveSource, is_live
 from qivis.data.video.pictures import PictureSequence
 from qivis.data.video.source import FrameSource, Limits
 from qivis.errors import VideoError
+from qivis.files import exists
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
@@ -44,6 +45,15 @@ def open_video(
         VideoError: if there is nothing, or nothing that can be read, or it is too large.
     """
     limits = Limits(max_pixels, sys.maxsize if max_frames is None else max_frames)
+    try:
+        return _open(source, decoder, limits, gpu)
+    except OSError as error:
+        raise VideoError(f"{source}: cannot be read ({error.strerror})") from error
+
+
+def _open(
+    source: str | Path, decoder: Decoder, limits: Limits, gpu: torch.device | None
+) -> FrameSource:
     path = Path(source)
     if path.is_dir():
         pictures = _pictures_among(path.iterdir())
@@ -75,14 +85,14 @@ def stats_of(source: str | Path) -> list[os.stat_result]:
 def expand_source(source: str | Path) -> tuple[str, ...]:
     """The sources that a command-line argument stands for, each for `open_video`.
 
-    A glob that matches no picture stands for the videos that it matches; anything else, and a
-    glob that matches nothing, for itself.
-
-    Raises:
-        VideoError: if a glob matches pictures and videos.
+    A glob that matches no picture stands for the videos that it matches; anything else for itself,
+    also what cannot be opened.
     """
-    is_plain = Path(source).exists() or is_live(str(source))
-    matches = [] if is_plain else _of_a_glob(source)
+    is_plain = exists(source) or is_live(str(source))
+    try:
+        matches = [] if is_plain else _of_a_glob(source)
+    except VideoError:  # who opens it is told
+        matches = []
     if not matches or _is_picture(matches[0]):
         return (str(source),)
     return tuple(str(path) for path in matches)

@@ -50,9 +50,16 @@ def test_a_glob_picks_pictures(tmp_path: Path, number_of: NumberOf) -> None:
 def test_a_glob_of_pictures_and_videos_is_refused(tmp_path: Path, make_clip: MakeClip) -> None:
     save(tmp_path, "a.png")
     make_clip("b.mp4")
-    for use in (open_video, expand_source):
-        with pytest.raises(VideoError, match=r"such as a\.png, and videos, such as b\.mp4; give"):
-            use(str(tmp_path / "*"))
+    assert expand_source(tmp_path / "*") == (str(tmp_path / "*"),)  # others are done all the same
+    with pytest.raises(VideoError, match=r"such as a\.png, and videos, such as b\.mp4; give"):
+        open_video(str(tmp_path / "*"))
+
+
+def test_what_cannot_be_looked_at_is_told_when_it_is_opened() -> None:
+    endless = f"{'x' * 300}.mp4"
+    assert expand_source(endless) == (endless,)
+    with pytest.raises(VideoError, match=rf"^{endless}: cannot be read \(File name too long\)$"):
+        open_video(endless)
 
 
 def test_the_files_of_a_source_are_those_that_are_read(tmp_path: Path) -> None:
