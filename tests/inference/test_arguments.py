@@ -51,6 +51,7 @@ def test_a_name_with_a_dash_in_front_is_a_source_behind_two_dashes():
         ["clip.mp4", "--name", "a/b"],
         ["clip.mp4", "--name", ""],
         ["clip.mp4", "--name", "x" * 201],
+        ["clip.mp4", "--out", ""],
         ["clip.mp4", "--so"],
     ],
     ids=lambda arguments: " ".join(arguments[1:]) or "no source",

@@ -1,6 +1,8 @@
 import hashlib
 import io
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +98,60 @@ def test_nothing_is_overwritten(run, clip):
 def test_a_run_may_take_the_place_of_an_earlier_one(run, clip):
     folders = [run(clip, "--score", 0, "--overwrite")[1][-1] for _ in range(2)]
     assert [Path(folder).name for folder in folders] == ["clip", "clip"]
+
+
+def test_a_run_that_fails_takes_the_place_of_none(run, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, width in enumerate((64, 64, 32)):
+        Image.fromarray(np.zeros((48, width, 3), np.uint8)).save(pictures / f"{number}.png")
+    folder = Path(run(pictures, "--max-frames", 2)[1][-1])
+    before = (folder / "overlay.mp4").read_bytes()
+    code, _, (complaint,) = run(pictures, "--overwrite")
+    assert code == 2
+    assert "32 x 48 pixels" in complaint
+    assert [path.name for path in folder.parent.iterdir()] == ["pictures"]
+    assert (folder / "overlay.mp4").read_bytes() == before
+
+
+def test_what_cannot_be_looked_at_does_not_stand_in_the_way_of_others(run, clip, tmp_path):
+    (tmp_path / "mixed").mkdir()
+    for name in ("a.png", "b.mp4"):
+        (tmp_path / "mixed" / name).touch()
+    sources = ["x" * 300, tmp_path / "mixed" / "*", clip]
+    code, lines, (endless, mixed) = run(*sources, "--max-frames", 2)
+    assert (code, Path(lines[-1]).name) == (2, "clip")
+    assert endless.endswith("x: cannot be read (File name too long)")
+    assert "matches pictures, such as a.png, and videos, such as b.mp4" in mixed
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["ASCII", "nobody listens any more"])
+def test_clips_are_done_whoever_is_told(clip, tiny_weights, tmp_path, closes):
+    sources = [tmp_path / name for name in ("b\u00fcro.mp4", "other.mp4")]
+    for source in sources:
+        shutil.copyfile(clip, source)
+    command = [sys.executable, str(ROOT / "tools" / "infer_video.py"), *map(str, sources)]
+    command += ["--weights", str(tiny_weights), "--out", str(tmp_path / "runs"), "--max-frames=2"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=-1, env=environment)
+    if closes:
+        process.stdout.close()
+        process.stdout = None
+    printed, complaints = process.communicate(timeout=100)
+    assert process.returncode == 0, complaints
+    assert b"Error" not in complaints
+    assert closes or rb"b\xfcro.mp4: 2 frames" in printed
+    for source in sources:
+        assert (tmp_path / "runs" / source.stem / "tracks.json").is_file()
+
+
+@pytest.mark.parametrize("source", ["-", "http://127.0.0.1:9/x"])
+def test_what_is_live_is_not_for_several_processes(run, source):
+    code, _, (complaint,) = run(source, "--shard", "0/1")
+    assert (code, complaint) == (
+        2,
+        f"qivis-infer: {source}: is live, and not for many processes; run qivis-infer on it",
+    )
 
 
 def test_a_run_may_have_a_name(run, clip):

@@ -40,7 +40,18 @@ def test_no_clips_have_no_names() -> None:
         ("rtsp://cam:554/live", "cam-554-live"),
         ("http://", "stream"),
         ("0", "0"),
+        ("..mp4", "clip"),
+        ("...mp4", "clip"),
     ],
 )
 def test_a_source_has_a_name(source: str, name: str) -> None:
     assert clip_name(source) == name
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00fc"])
+def test_long_names_are_cut_to_what_file_systems_take_and_stay_apart(letter: str) -> None:
+    long = [f"http://host/clip.mp4?signature={letter * 300}{number}" for number in range(2)]
+    short = names(*long, f"{letter * 300}.mp4")
+    assert len(set(short)) == 3
+    assert max(len(name.encode()) for name in short) <= 200
+    assert short[0].startswith("host-clip-mp4-signature-")

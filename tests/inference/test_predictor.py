@@ -173,6 +173,14 @@ def test_heads_that_only_training_needs_are_not_kept(tiny_weights: Path) -> None
     assert len(load_predictor(tiny_weights, "cpu").model.mask_heads) == 1
 
 
+@pytest.mark.parametrize("name", ["meta", "privateuseone", "hpu", "gpu", "cpu:1:2"])
+def test_a_device_that_computes_nothing_here_is_told_in_a_line(name: str) -> None:
+    with pytest.raises(
+        WeightsError, match=rf"^device '{name}' cannot be used here \(.*\); try cpu$"
+    ):
+        pick_device(name)
+
+
 def test_the_device_is_chosen_by_name() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

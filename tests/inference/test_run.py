@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from qivis.data.video import open_video
 from qivis.errors import VideoError
@@ -190,6 +191,17 @@ def test_lost_frames_keep_their_places(clip, predictor, tmp_path):
     unknown = [index for index, seconds in enumerate(found.times) if seconds is None]
     assert unknown == [2, 3, len(lines)]
     assert all(track.views[index] is None for track in found.tracks for index in unknown)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.25, 3), (0.35, 4), (None, 6)])
+def test_what_is_lost_behind_the_end_does_not_count(predictor, tmp_path, seconds, expected):
+    for number in range(6):
+        Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    (tmp_path / "3.png").write_bytes(b"no picture")  # ten a second: at 0.3 s
+    plan = replace(EVERYTHING, seconds=seconds, overlay=False)
+    found = run(tmp_path, predictor, tmp_path / "run", plan)
+    assert len(found.times) == expected
+    assert found.times[3:4] == ((None,) if expected > 3 else ())
 
 
 def test_a_clip_without_a_frame_is_an_error(predictor, tmp_path, clip):

@@ -1,4 +1,6 @@
+import errno
 import json
+import re
 
 import pytest
 
@@ -158,3 +160,85 @@ def test_two_cannot_work_on_the_same_run(tmp_path):
     with alone_in(tmp_path / "clip"), alone_in(tmp_path / "clip-2"), expected:
         intrude()
     assert list(tmp_path.iterdir()) == []
+
+
+def mark(folder, text):
+    (folder / "mark").write_text(text)
+
+
+def marks(folder):
+    return {path.name: (path / "mark").read_text() for path in folder.iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize("begin_again", [begin, begin_named_run], ids=["alone", "shared"])
+def test_what_is_overwritten_is_gone_when_the_new_run_is_finished(tmp_path, begin_again):
+    complete(begin(tmp_path / "clip"))
+    mark(tmp_path / "clip", "old")
+    folder = begin_again(tmp_path / "clip", OTHER, overwrite=True)
+    mark(folder, "new")
+    assert sorted(marks(tmp_path).values()) == ["new", "old"]
+    complete(folder, OTHER)
+    assert marks(tmp_path) == {"clip": "new"}
+
+
+def test_what_is_overwritten_is_back_when_the_new_run_comes_to_nothing(tmp_path):
+    complete(begin(tmp_path / "clip"))
+    mark(tmp_path / "clip", "old")
+    for _ in range(2):
+        drop_if_nothing_was_done(begin(tmp_path / "clip", OTHER, overwrite=True))
+        assert marks(tmp_path) == {"clip": "old"}
+
+
+def test_a_run_that_was_cut_short_while_it_replaced_another_may_be_replaced_too(tmp_path):
+    complete(begin(tmp_path / "clip"))
+    mark(tmp_path / "clip", "old")
+    mark(begin(tmp_path / "clip", overwrite=True), "cut short")
+    mark(begin(tmp_path / "clip", overwrite=True), "new")
+    assert marks(tmp_path) == {"clip": "new", ".clip.before": "old"}
+
+
+def test_where_no_new_folder_can_be_made_the_old_one_stays(tmp_path, monkeypatch):
+    complete(begin(tmp_path / "clip"))
+    mark(tmp_path / "clip", "old")
+
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("qivis.inference.run_folder.write_atomically", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        begin(tmp_path / "clip", overwrite=True)
+    assert marks(tmp_path) == {"clip": "old"}
+
+
+@pytest.mark.parametrize("source", ["overlay.mp4", "cutouts", "cutouts/*.png"])
+def test_a_run_that_holds_what_is_to_be_read_is_not_overwritten(tmp_path, source):
+    folder = begin(tmp_path / "clip")
+    (folder / "cutouts").mkdir()
+    for name in ("overlay.mp4", "cutouts/0.png"):
+        (folder / name).touch()
+    complete(folder)
+    (tmp_path / "link").symlink_to(folder)
+    task = TASK | {"source": str(tmp_path / "link" / source)}
+    with pytest.raises(DataError, match=f"holds {re.escape(task['source'])}, which is to be read"):
+        begin(folder, task, overwrite=True)
+    assert (folder / "overlay.mp4").exists()
+
+
+def test_a_link_to_a_run_is_replaced_and_not_what_it_leads_to(tmp_path):
+    complete(begin(tmp_path / "kept"))
+    (tmp_path / "clip").symlink_to("kept")
+    complete(begin(tmp_path / "clip", OTHER, overwrite=True), OTHER)
+    assert is_finished(tmp_path / "kept")
+    assert not (tmp_path / "clip").is_symlink()
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_link_to_nothing_is_left_alone(tmp_path):
+    (tmp_path / "clip").symlink_to("nowhere")
+    assert begin(tmp_path / "clip") == tmp_path / "clip-2"
+
+
+def test_of_what_is_no_run_nobody_is_told_to_overwrite_it(tmp_path):
+    (tmp_path / "clip").mkdir()
+    with pytest.raises(DataError, match=r"is not a run; choose another --out or --name$"):
+        begin_named_run(tmp_path / "clip", TASK, overwrite=False)

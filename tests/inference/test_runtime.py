@@ -90,6 +90,13 @@ def test_a_cache_that_cannot_be_written_to_is_told_before_the_graph_is_made(
         exported(str(tiny_graph[0]), None)
 
 
+def test_a_device_for_no_graph_is_told_before_one_is_made(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.safetensors")
+    args = parse_args(["a.mp4", "--weights", gone, "--runtime", "onnx", "--device", "cuda"])
+    with pytest.raises(WeightsError, match="'cuda': ONNX graphs run on the CPU"):
+        load_for_runtime(args)
+
+
 def test_a_graph_has_the_precision_that_it_was_exported_with(args_of: ArgsOf) -> None:
     assert task_of("a.mp4", args_of(), load_for_runtime(args_of()))["precision"] == "float32"
     with pytest.raises(ConfigError, match="--precision bfloat16: ONNX graphs have float32"):

@@ -160,6 +160,12 @@ def test_standard_input_is_read_from_a_pipe(make_clip: MakeClip) -> None:
     assert done.stdout.decode().strip() == "(64, 96) 40 []"
 
 
+def test_a_standard_input_that_was_closed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it where nothing was open
+    with pytest.raises(VideoError, match=r"^-: nothing is piped in; expected a video"):
+        open_video("-")
+
+
 def test_a_missing_webcam_is_one_line() -> None:
     with pytest.raises(VideoError, match=r"^999: no such webcam") as caught:
         open_video("999")
