@@ -1,8 +1,8 @@
 """Join sets in COCO format into one, without copying a picture.
 
     python datasets/join_coco.py datasets/joined.json \
-        --set coco/train2017 coco/annotations/instances_train2017.json \
-        --set farm/images farm/instances.json
+        --set datasets/coco/train2017 datasets/coco/annotations/instances_train2017.json \
+        --set datasets/farm/images datasets/farm/instances.json
 
 Pictures are named by their paths below the folder of the joined file, so that this folder is the
 folder of its pictures. Categories of the same name become one; ids are given anew.
@@ -73,7 +73,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Join the sets that the command line names."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path, help="file to write")
     parser.add_argument(
         "--set",

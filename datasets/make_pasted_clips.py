@@ -1,8 +1,8 @@
 """Make a video set from pictures: objects of a COCO-format set, cut out and moved over others.
 
     python datasets/make_pasted_clips.py datasets/pasted \
-        --train coco/train2017 coco/annotations/instances_train2017.json \
-        --valid coco/val2017 coco/annotations/instances_val2017.json \
+        --train datasets/coco/train2017 datasets/coco/annotations/instances_train2017.json \
+        --valid datasets/coco/val2017 datasets/coco/annotations/instances_val2017.json \
         --class-names person animal vehicle
 
 The result has the layout of YouTube-VIS 2019. Objects of one class come together, hide one another
@@ -395,7 +395,9 @@ def _save_jpeg(path: Path, picture: NDArray[np.uint8]) -> None:
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("out", type=Path, help="folder to write to")
     files: dict[str, Any] = {"nargs": 2, "type": Path, "metavar": ("IMAGES", "JSON")}

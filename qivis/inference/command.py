@@ -190,14 +190,16 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     """Do one clip; says on a line what came of it."""
     from tqdm import tqdm
 
+    from qivis.inference.journal import Journal
     from qivis.inference.profile import Profile
     from qivis.inference.run import run_clip
-    from qivis.inference.run_folder import finish
+    from qivis.inference.run_folder import UNFINISHED, finish
     from qivis.inference.summary import summarize, write_summary
     from qivis.inference.task import plan_of
 
     total = _frames_to_come(reader.info, args) or None
     progress = functools.partial(tqdm, desc=name, total=total, leave=False, unit="frame")
+    done_before = Journal(folder / UNFINISHED, reader.info.size).next_index
     profile = Profile(predictor.device) if args.profile else None
     started = time.perf_counter()
     with profile.watching() if profile else nullcontext():
@@ -208,7 +210,7 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     summary = summarize(clip, source, name, dict(task), seconds, str(predictor.device))
     write_summary(summary, folder)
     finish(folder)
-    return _line(summary)
+    return _line(summary, summary.frames - done_before)
 
 
 def _frames_to_come(info: VideoInfo, args: argparse.Namespace) -> int:
@@ -234,12 +236,12 @@ def load_aloud(args: argparse.Namespace) -> AnyPredictor:
     return predictor
 
 
-def _line(summary: Summary) -> str:
-    """What came of a clip, on one line."""
+def _line(summary: Summary, frames: int) -> str:
+    """What came of a clip, on one line; so many of its frames are of this process."""
     return (
         f"{summary.source}: {counted(summary.frames, 'frame')}, "
         f"{counted(summary.tracks, 'track')}, longest {counted(summary.longest, 'frame')}, "
-        f"{summary.frames / summary.run_seconds:.1f} fps, "
+        f"{frames / summary.run_seconds:.1f} fps, "
         f"{counted(len(summary.lost_frames), 'frame')} lost"
     )
 

@@ -5,6 +5,7 @@ Runs on the CPU, in ONNX Runtime, on what tools/export_onnx.py writes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -201,6 +202,7 @@ def check_onnx_device(device: str) -> None:
 
 
 def _open(path: Path) -> InferenceSession:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # nothing is reported to its makers
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

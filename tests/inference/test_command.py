@@ -362,6 +362,18 @@ def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_pa
     assert not (out / "piped" / ".unfinished").exists()
 
 
+def test_frames_a_second_are_those_of_this_process(run, clip, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("qivis.inference.run.write_tracks", interrupt)
+        assert run(clip, "--score", 0)[0] == 130  # all frames are done, and not put together
+    _, lines, _ = run(clip, "--score", 0, "--resume")
+    assert "8 frames, " in lines[1]
+    assert ", 0.0 fps, " in lines[1]
+
+
 def test_a_bad_source_costs_a_line_and_leaves_the_others_alone(run, clip, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("no video")

@@ -1,5 +1,7 @@
 """An exported network finds what the network finds, and follows it alike."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -234,6 +236,22 @@ def test_a_missing_runtime_is_named(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(WeightsError, match=r"not installed: pip install 'qivis\[onnx\]'"):
         load_onnx_predictor(tiny_graph[1])
+
+
+def test_the_runtime_reports_nothing_to_anybody(
+    tiny_graph: tuple[Path, Path], tmp_path: Path
+) -> None:
+    script = f"""
+from qivis.inference.onnx_predictor import load_onnx_predictor
+print(load_onnx_predictor({str(tiny_graph[1])!r}).size)
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    printed = subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, capture_output=True
+    )
+    assert printed.stdout == b"(64, 96)\n"
+    assert list(tmp_path.iterdir()) == []  # where it would keep what it is about to send
 
 
 @pytest.mark.slow
