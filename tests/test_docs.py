@@ -10,7 +10,7 @@ import pytest
 import train_image
 import yaml
 
-from qivis.inference import arguments
+from qivis.inference import arguments, command
 from qivis.models.zoo import ZOO
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +34,24 @@ NOT_IN_THE_TREE = (
 def test_links_lead_to_files(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8"))
     assert [t for t in targets if not (document.parent / t).exists()] == []
+
+
+def test_the_sample_of_the_demo_clip_is_what_a_run_gives(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    expected = re.search(r"`(0,0\.000000,0,vehicle,[^`]+)`", readme)
+    assert expected
+    demo = str(ROOT / "qivis" / "assets" / "demo.mp4")
+    options = ["--max-frames", "8", "--save", "--export", "csv", "--out", str(tmp_path)]
+    assert command.main([demo, *options]) == 0
+    row = (tmp_path / "demo" / "tracks.csv").read_text().splitlines()[1]
+    given, shown = (line.split(",")[4:] for line in (row, expected[1]))
+    assert row.split(",")[:4] == expected[1].split(",")[:4]
+    # Processors round differently, and some have float32 alone.
+    assert float(given[0]) == pytest.approx(float(shown[0]), abs=0.01)
+    assert [float(side) for side in given[1:5]] == pytest.approx(
+        [float(side) for side in shown[1:5]], abs=6
+    )
+    assert float(given[5]) == pytest.approx(float(shown[5]), rel=0.02)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
