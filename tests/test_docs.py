@@ -10,7 +10,8 @@ import pytest
 import train_image
 import yaml
 
-from qivis.inference import arguments, command
+from qivis.inference import arguments
+from qivis.inference.command import main
 from qivis.models.zoo import ZOO
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,7 @@ def test_the_sample_of_the_demo_clip_is_what_a_run_gives(tmp_path: Path) -> None
     assert expected
     demo = str(ROOT / "qivis" / "assets" / "demo.mp4")
     options = ["--max-frames", "8", "--save", "--export", "csv", "--out", str(tmp_path)]
-    assert command.main([demo, *options]) == 0
+    assert main([demo, *options]) == 0
     row = (tmp_path / "demo" / "tracks.csv").read_text().splitlines()[1]
     given, shown = (line.split(",")[4:] for line in (row, expected[1]))
     assert row.split(",")[:4] == expected[1].split(",")[:4]
