@@ -61,7 +61,7 @@ def _check_arguments(source: object, predictor: object, frames_per_call: object)
     if not isinstance(source, str | Path | Iterable) or isinstance(source, bytes):
         webcam = f'; a webcam is "{source}"' if isinstance(source, int) else ""
         raise ConfigError(f"source: expected a path, an address or frames, got {source!r}{webcam}")
-    if not isinstance(predictor, AnyPredictor):
+    if not (callable(predictor) and hasattr(predictor, "tracking")):  # anything that acts as one
         raise ConfigError(f"predictor: expected what load_predictor gives, got {predictor!r}")
     if not isinstance(frames_per_call, int) or frames_per_call < 1:
         raise ConfigError(f"frames_per_call: expected a number from 1 on, got {frames_per_call!r}")
