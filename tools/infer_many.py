@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if outcome.complaint:
                 failed = True
                 print(f"infer_many: {outcome.complaint}", file=sys.stderr)
-    except QivisError as error:
+    except (QivisError, OSError) as error:  # the latter of a cluster that cannot be reached, too
         failed = True
         print(f"infer_many: {error}", file=sys.stderr)
     except KeyboardInterrupt:

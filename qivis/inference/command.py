@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from qivis.command_line import INTERRUPTED, bear_any_name
 from qivis.counted import counted
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
-from qivis.files import make_writable, remove_partial_files
+from qivis.files import exists, make_writable, remove_partial_files
 from qivis.inference.arguments import parse_args
 from qivis.inference.names import named_clips
 from qivis.shards import own_shard
@@ -128,11 +128,12 @@ def segment(
 
     review = "review" in args.save
     again = needs_pictures(args.export, review=review)
-    if again and is_live(source) and not Path(source).exists():
+    live = is_live(source) and not exists(source)
+    if again and live:
         raise DataError(
             f"{source}: is live, and cannot be seen once more; leave out {' and '.join(again)}"
         )
-    if shared and is_live(source) and not Path(source).exists():
+    if shared and live:
         raise DataError(f"{source}: is live, and not for many processes; run qivis-infer on it")
     with ExitStack() as held:
         reader = held.enter_context(

@@ -152,7 +152,7 @@ def _put_aside(path: Path, task: Task) -> None:
             f"{path}: is not the folder of a run, so --overwrite leaves it alone; choose another "
             "--out or --name"
         )
-    source, place = str(task.get("source", "")), path.resolve()
+    source, place = task["source"], path.resolve()
     if any(file.resolve().is_relative_to(place) for file in files_of(source)):
         raise DataError(
             f"{path}: holds {source}, which is to be read, so --overwrite leaves it alone; choose "

@@ -43,11 +43,10 @@ def load_for_runtime(args: Namespace) -> AnyPredictor:
         )
     if (is_graph or args.runtime == "onnx") and args.precision == "bfloat16":
         raise ConfigError("--precision bfloat16: ONNX graphs have float32; leave one of both out")
-    if is_graph or args.runtime == "onnx":
-        check_onnx_device(args.device)  # before the minutes that an export takes
     if is_graph:
         return load_onnx_predictor(args.weights, args.device, args.association)
     if args.runtime == "onnx":
+        check_onnx_device(args.device)  # before the minutes that an export takes
         graph = exported(args.weights, args.imgsz)
         return load_onnx_predictor(graph, args.device, args.association)
     return load_predictor(args.weights, args.device, args.association, precision=args.precision)
