@@ -122,6 +122,7 @@ def segment(
         check_no_edit_is_open,
         drop_if_nothing_was_done,
         is_finished,
+        waiting_behind,
     )
     from qivis.inference.runtime import gpu_of
     from qivis.inference.task import plan_of, task_of
@@ -151,6 +152,8 @@ def segment(
                 say(_run(source, name, reader, predictor, folder, task, args))
             except BaseException:
                 drop_if_nothing_was_done(folder)
+                if earlier := waiting_behind(folder):
+                    _complain(f"{folder}: is not finished; until then the earlier run is {earlier}")
                 raise
         try:
             if args.export or review:

@@ -126,6 +126,11 @@ def drop_if_nothing_was_done(folder: Path) -> None:
         _bring_back(folder)
 
 
+def waiting_behind(folder: Path) -> Path | None:
+    """The earlier run that an unfinished one shall replace, if there is one."""
+    return _aside(folder) if os.path.lexists(_aside(folder)) else None
+
+
 def _earlier_run(path: Path, task: Task) -> Path | None:
     others = []
     for folder in reversed(list(itertools.takewhile(Path.exists, _candidates(path)))):

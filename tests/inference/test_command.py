@@ -362,13 +362,38 @@ def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_pa
     assert not (out / "piped" / ".unfinished").exists()
 
 
-def test_frames_a_second_are_those_of_this_process(run, clip, monkeypatch):
+@pytest.fixture
+def run_interrupted(run, monkeypatch):
+    """As `run`, but Ctrl-C comes when all frames are done, and not put together."""
+
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr("qivis.inference.run.write_tracks", interrupt)
-        assert run(clip, "--score", 0)[0] == 130  # all frames are done, and not put together
+    def run_command(*arguments):
+        with monkeypatch.context() as patched:
+            patched.setattr("qivis.inference.run.write_tracks", interrupt)
+            return run(*arguments)
+
+    return run_command
+
+
+def test_a_run_that_is_cut_short_says_where_the_one_is_that_it_replaces(
+    run, run_interrupted, clip, tmp_path
+):
+    folder = Path(run(clip, "--score", 0)[1][-1])
+    tracks = (folder / "tracks.json").read_bytes()
+    code, _, (waiting, interrupted) = run_interrupted(clip, "--score", 0, "--overwrite")
+    assert code == 130
+    assert f"{folder}: is not finished" in waiting
+    assert "interrupted" in interrupted
+    earlier = Path(waiting.rpartition(" ")[2])
+    assert (earlier / "tracks.json").read_bytes() == tracks
+    assert run(clip, "--score", 0, "--resume")[2] == []
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["clip"]
+
+
+def test_frames_a_second_are_those_of_this_process(run, run_interrupted, clip):
+    assert run_interrupted(clip, "--score", 0)[0] == 130
     _, lines, _ = run(clip, "--score", 0, "--resume")
     assert "8 frames, " in lines[1]
     assert ", 0.0 fps, " in lines[1]
