@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs
 
 from qivis.command_line import INTERRUPTED
 from qivis.errors import QivisError
-from qivis.inference.edits import Edit, Edited, drop, drop_short, merge, rename, split
+from qivis.inference.edits import Edit, Edited, drop, drop_short, merge, rename, split, swap
 
 if TYPE_CHECKING:
     from qivis.structures import TrackedClip
@@ -29,6 +29,7 @@ EXAMPLES = """\
 examples:
   edit_tracks.py runs/clip --merge 3,7                    3 and 7 are one object, which is 3
   edit_tracks.py runs/clip --split 4@120 --rename 10=dog  from frame 120 on 4 is 10, a dog
+  edit_tracks.py runs/clip --swap 3,7@120                 3 and 7 were mixed up in frame 120
   edit_tracks.py runs/clip --drop 9 --min-length 5        without 9, and what is hardly seen
   edit_tracks.py runs/clip                                as it is, if the clip was away before
   edit_tracks.py runs/clip --undo                         as the run has left it
@@ -83,6 +84,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = partial(parser.add_argument, dest="edits", action="append", default=[])
     add("--merge", type=_merge, metavar="ID,ID", help="one object, with the first id and its class")
     add("--split", type=_split, metavar="ID@FRAME", help="another object from this frame on")
+    add("--swap", type=_swap, metavar="ID,ID@FRAME", help="each the other from this frame on")
     add("--drop", type=_drop, metavar="ID", help="no object")
     add("--rename", type=_rename, metavar="ID=CLASS", help="of another class")
     add("--min-length", type=_min_length, metavar="N", help="drop what fewer frames show")
@@ -102,6 +104,12 @@ def _split(text: str) -> Edit:
     _check(text, r"\d+@\d+", "an id and a frame, such as 4@120")
     track_id, frame = map(int, text.split("@"))
     return _edit("--split", text, partial(split, track_id=track_id, frame=frame))
+
+
+def _swap(text: str) -> Edit:
+    _check(text, r"\d+,\d+@\d+", "two ids and a frame, such as 3,7@120")
+    one, other, frame = map(int, re.split("[,@]", text))
+    return _edit("--swap", text, partial(swap, track_ids=(one, other), frame=frame))
 
 
 def _drop(text: str) -> Edit:

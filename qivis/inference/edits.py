@@ -82,9 +82,8 @@ def split(clip: TrackedClip, track_id: int, frame: int) -> Edited:
         ConfigError: if there is no such track or frame, or one of the halves would be empty.
     """
     track = _find(clip, track_id)
+    _check_frame(clip, frame)
     length = len(track.views)
-    if not 0 <= frame < length:
-        raise ConfigError(f"there is no frame {frame}; the clip has frames 0 to {length - 1}")
     seen = [index for index, view in enumerate(track.views) if view]
     if not seen[0] < frame <= seen[-1]:
         remedy = (
@@ -108,6 +107,32 @@ def split(clip: TrackedClip, track_id: int, frame: int) -> Edited:
     )
     said = f"track {track_id} ends before frame {frame}, and is track {new_id} from there on"
     return Edited(_with(clip, [track_id], *halves), said)
+
+
+def swap(clip: TrackedClip, track_ids: tuple[int, int], frame: int) -> Edited:
+    """Exchange two tracks from a frame on; each keeps its id and its class.
+
+    Raises:
+        ConfigError: if there is no such track or frame, it is the same track twice, nothing would
+            change, or nothing of a track would be left.
+    """
+    if track_ids[0] == track_ids[1]:
+        raise ConfigError(f"track {track_ids[0]} is named twice; name two tracks")
+    _check_frame(clip, frame)
+    one, other = (_find(clip, track_id) for track_id in track_ids)
+    if not any(one.views[frame:]) and not any(other.views[frame:]):
+        raise ConfigError(f"neither track is seen from frame {frame} on; choose an earlier frame")
+    swapped = (
+        replace(one, views=one.views[:frame] + other.views[frame:]),
+        replace(other, views=other.views[:frame] + one.views[frame:]),
+    )
+    for track in swapped:
+        if not track.num_seen:
+            raise ConfigError(
+                f"nothing of track {track.track_id} would be left; merge the tracks instead"
+            )
+    said = f"tracks {_listed(track_ids)} are each the other from frame {frame} on"
+    return Edited(_with(clip, track_ids, *swapped), said)
 
 
 def drop(clip: TrackedClip, track_id: int) -> Edited:
@@ -151,6 +176,13 @@ def _find(clip: TrackedClip, track_id: int) -> Track:
             return track
     known = _listed([track.track_id for track in clip.tracks])
     raise ConfigError(f"there is no track {track_id}; there are {known or 'none at all'}")
+
+
+def _check_frame(clip: TrackedClip, frame: int) -> None:
+    if not 0 <= frame < len(clip.times):
+        raise ConfigError(
+            f"there is no frame {frame}; the clip has frames 0 to {len(clip.times) - 1}"
+        )
 
 
 def _with(clip: TrackedClip, gone: Collection[int], *new: Track) -> TrackedClip:

@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from qivis.errors import ConfigError
-from qivis.inference.edits import Edit, drop, drop_short, merge, rename, split
+from qivis.inference.edits import Edit, drop, drop_short, merge, rename, split, swap
 from qivis.structures import Categories, Category, Track, TrackedClip, View
 
 CATEGORIES = Categories((Category(1, "person"), Category(18, "dog"), Category(44, "cow")))
@@ -113,6 +113,43 @@ def test_what_is_seen_once_cannot_be_split():
 @pytest.mark.parametrize("frame", [5, -1])
 def test_a_split_is_within_the_clip(frame):
     assert refusal(split, 3, frame) == f"there is no frame {frame}; the clip has frames 0 to 4"
+
+
+def test_tracks_that_were_mixed_up_are_each_the_other_from_the_frame_on():
+    clip, said = swap(CLIP, (0, 3), 1)
+    assert views(clip)[0] == (A, C, None, D, E)
+    assert views(clip)[3] == (None, B, None, None, None)
+    assert [views(clip)[track_id] for track_id in (1, 7)] == [
+        CLIP.tracks[1].views,
+        (None,) * 3 + (E, A),
+    ]
+    assert labels(clip) == labels(CLIP)
+    assert said == "tracks 0, 3 are each the other from frame 1 on"
+
+
+def test_what_is_swapped_twice_is_as_before():
+    assert swap(swap(CLIP, (3, 7), 4).clip, (7, 3), 4).clip == CLIP
+
+
+def test_a_swap_may_take_over_what_another_has_begun():
+    clip, _ = swap(CLIP, (0, 3), 2)  # where 0 is not seen any more
+    assert views(clip)[0] == (A, B, None, D, E)
+    assert views(clip)[3] == (None, C, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("track_ids", "frame", "reason"),
+    [
+        ((3, 3), 2, "track 3 is named twice; name two tracks"),
+        ((3, 4), 2, "there is no track 4; there are 0, 1, 3, 7"),
+        ((3, 7), 5, "there is no frame 5; the clip has frames 0 to 4"),
+        ((0, 1), 4, "neither track is seen from frame 4 on; choose an earlier frame"),
+        ((0, 1), 2, "nothing of track 1 would be left; merge the tracks instead"),
+        ((1, 0), 2, "nothing of track 1 would be left; merge the tracks instead"),
+    ],
+)
+def test_a_swap_that_makes_no_sense_is_refused(track_ids, frame, reason):
+    assert refusal(swap, track_ids, frame) == reason
 
 
 def test_a_dropped_track_is_gone():

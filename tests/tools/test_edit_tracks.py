@@ -50,6 +50,26 @@ def test_an_edit_may_be_given_more_than_once(run: Path) -> None:
     assert ids(run) == [3]
 
 
+def masks(run: Path) -> dict[int, list[object]]:
+    entries = json.loads((run / "tracks.json").read_text())
+    return {entry["track_id"]: entry["segmentations"] for entry in entries}
+
+
+def test_swapped_tracks_have_each_other_s_masks_from_the_frame_on(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = masks(run)
+    assert edit(run, "--swap", "7,3@5") == 0
+    said = "tracks 7, 3 are each the other from frame 5 on"
+    assert capsys.readouterr().out.splitlines() == [said, str(run)]
+    assert masks(run) == {
+        0: before[0],
+        3: before[3][:5] + before[7][5:],
+        7: before[7][:5] + before[3][5:],
+    }
+    assert masks(run) != before
+
+
 def test_all_is_undone_at_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(run)
     assert edit(run, "--drop", 7) == 0
@@ -73,6 +93,7 @@ def test_names_with_spaces_are_kept_as_a_shell_takes_them(run: Path) -> None:
         (["--drop", 9], "--drop 9: there is no track 9; there are 0, 3, 7"),
         (["--drop", 7, "--merge", "3,7"], "--merge 3,7: there is no track 7; there are 0, 3"),
         (["--merge", "3,3"], "--merge 3,3: track 3 is named twice; name each track once"),
+        (["--swap", "0,3@8"], "--swap 0,3@8: there is no frame 8; the clip has frames 0 to 7"),
         (["--split", "0@8"], "--split 0@8: there is no frame 8; the clip has frames 0 to 7"),
         (["--rename", "0=dig"], "--rename 0=dig: there is no class 'dig'; did you mean 'dog'? "),
         (["--undo"], "has no edits that could be undone (no tracks.original.json)"),
@@ -98,6 +119,8 @@ def test_a_folder_without_a_run_is_one_line(tmp_path: Path, refusal: Refusal) ->
         (["--merge", "3, 7"], "--merge: expected at least two ids"),
         (["--split", "4"], "--split: expected an id and a frame, such as 4@120; got '4'"),
         (["--split", "4@-1"], "--split: expected an id and a frame"),
+        (["--swap", "3,7"], "--swap: expected two ids and a frame, such as 3,7@120; got '3,7'"),
+        (["--swap", "3,7,9@2"], "--swap: expected two ids and a frame"),
         (["--drop", "dog"], "--drop: expected an id, such as 9; got 'dog'"),
         (["--rename", "2="], "--rename: expected an id and a class, such as 2=person; got '2='"),
         (["--min-length", "x"], "--min-length: expected a number of frames, such as 5; got 'x'"),

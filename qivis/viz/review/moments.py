@@ -1,4 +1,4 @@
-"""Moments of a clip that look like identity switches, by four signs; each is scored in [0, 1].
+"""Moments of a clip that look like identity switches, by five signs; each is scored in [0, 1].
 
 handover: a track ends, and within `WINDOW` seconds one of its class begins nearby. Its score is
     the closeness of the last and the first mask, falling to 0 over the window.
@@ -6,13 +6,16 @@ overlap: a track begins, or ends, on one of its class that goes on. The IoU of t
 jump: from one view to the next a mask is elsewhere or of another size. 1 - 2 * closeness to where
     it was, or to where its last step would have taken it if that is closer; falling as above
     with the time that it was not seen.
+swap: a jump to where another track was, which in the same frame is where this one was. Its score
+    is that of the jump.
 look: a view resembles what its track looked like before far less than its views usually do.
     1 - likeness / median likeness of the track, times n / (n + 2) after n views: a track that was
     hardly seen says little of what it should look like. Half of that where the border cuts it.
 
 Signs of the same trouble at most `NEARBY` seconds apart become one moment, of each kind the
-strongest. Its score is 1 - the product of (1 - score): what they are worth together if each were
-right as often as its score says, and none knew of the others.
+strongest; whatever else is strange about tracks that change places belongs to that. Its score is
+1 - the product of (1 - score): what they are worth together if each were right as often as its
+score says, and none knew of the others.
 """
 
 from bisect import bisect_right
@@ -39,6 +42,7 @@ class Sign(StrEnum):
     HANDOVER = "handover"
     OVERLAP = "overlap"
     JUMP = "jump"
+    SWAP = "swap"
     LOOK = "look"
 
 
@@ -47,16 +51,26 @@ class Remedy(StrEnum):
 
     MERGE = "merge"  # the two tracks are one object
     SPLIT = "split"  # from this frame on, the first of the tracks is another object
+    SWAP = "swap"  # from this frame on, each of the two tracks is the other
+
+
+REMEDIES = {
+    Sign.HANDOVER: Remedy.MERGE,
+    Sign.OVERLAP: Remedy.MERGE,
+    Sign.JUMP: Remedy.SPLIT,
+    Sign.SWAP: Remedy.SWAP,
+    Sign.LOOK: Remedy.SPLIT,
+}
 
 
 @dataclass(frozen=True)
 class Moment:
     """Where an object may have got another identity.
 
-    sign: the strongest of those that speak for it.
+    sign: the strongest of those that speak for it; `SWAP` if that is among them.
     start: index of the last frame before.
     frame: index of the first frame in doubt.
-    track_ids: one or two; of two to be merged the older first, else that to be split.
+    track_ids: one or two; of two to be merged the older first, else the one that was noticed.
     score: in [0, 1].
     reason: for a person, without a full stop.
     """
@@ -71,7 +85,7 @@ class Moment:
     @property
     def remedy(self) -> Remedy:
         """By what it may have gone wrong."""
-        return Remedy.MERGE if self.sign in {Sign.HANDOVER, Sign.OVERLAP} else Remedy.SPLIT
+        return REMEDIES[self.sign]
 
     @property
     def portraits(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -80,11 +94,15 @@ class Moment:
         last = self.track_ids[-1] if self.remedy is Remedy.MERGE else self.track_ids[0]
         return (self.track_ids[0], start), (last, self.frame)
 
-    @property
-    def trouble(self) -> tuple[Remedy, tuple[int, ...]]:
-        """What signs of the same trouble have in common, apart from their time."""
-        merged = self.remedy is Remedy.MERGE
-        return self.remedy, self.track_ids if merged else self.track_ids[:1]
+    def explains(self, other: "Moment") -> bool:
+        """Whether another, at about the same time, is a sign of the same trouble."""
+        if self.remedy is Remedy.SWAP and other.remedy is Remedy.SPLIT:
+            return other.track_ids[0] in self.track_ids
+        if self.remedy is not other.remedy:
+            return False
+        if self.remedy is Remedy.SPLIT:
+            return self.track_ids[0] == other.track_ids[0]
+        return set(self.track_ids) == set(other.track_ids)
 
 
 @dataclass(frozen=True)
@@ -195,11 +213,13 @@ def _jumps(trace: _Trace, traces: Sequence[_Trace], window: int) -> Iterator[Mom
         before = old
         if score < LEAST_SCORE:
             continue
-        ids, reason = [trace.track_id], f"{trace.name} {_change(old, new)}"
-        if former := _former_owner(trace, new, old.frame, traces):
+        sign, ids, reason = Sign.JUMP, [trace.track_id], f"{trace.name} {_change(old, new)}"
+        if former := _owner(trace, new, old.frame, traces):
             ids.append(former.track_id)
             reason += f", to where {former.name} was"
-        yield Moment(Sign.JUMP, old.frame, new.frame, tuple(ids), score, reason)
+            if _owner(trace, old, new.frame, [former]):
+                sign, reason = Sign.SWAP, f"{trace.name} and {former.name} change places"
+        yield Moment(sign, old.frame, new.frame, tuple(ids), score, reason)
 
 
 def _surprise(before: Sight, old: Sight, new: Sight) -> float:
@@ -220,10 +240,10 @@ def _change(old: Sight, new: Sight) -> str:
     return f"is suddenly {factor:.1f} times {'larger' if new.area > old.area else 'smaller'}"
 
 
-def _former_owner(trace: _Trace, new: Sight, frame: int, traces: Sequence[_Trace]) -> _Trace | None:
-    """Who was in `frame` where the trace is now, if anybody of its class."""
+def _owner(trace: _Trace, place: Sight, frame: int, traces: Sequence[_Trace]) -> _Trace | None:
+    """Which other trace of the class is in `frame` at a place of this one, if any."""
     places = [
-        (closeness(seen, new), other)
+        (closeness(seen, place), other)
         for other in traces
         if other.may_be(trace) and (seen := other.at(frame)) is not None
     ]
@@ -250,9 +270,9 @@ def _looks(trace: _Trace) -> Iterator[Moment]:
 def _gather(signs: Sequence[Moment], nearby: int) -> list[Moment]:
     """Moments, best first, of signs that belong together."""
     groups = list[list[Moment]]()
-    for sign in sorted(signs, key=lambda sign: (-sign.score, sign.frame)):
+    for sign in sorted(signs, key=lambda s: (s.sign is not Sign.SWAP, -s.score, s.frame)):
         for group in groups:
-            if group[0].trouble == sign.trouble and abs(group[0].frame - sign.frame) <= nearby:
+            if group[0].explains(sign) and abs(group[0].frame - sign.frame) <= nearby:
                 group.append(sign)
                 break
         else:
@@ -262,7 +282,7 @@ def _gather(signs: Sequence[Moment], nearby: int) -> list[Moment]:
 
 
 def _one_of(group: Sequence[Moment]) -> Moment:
-    """One moment of a group that is ordered from the strongest sign to the weakest."""
+    """One moment of a group, whose signs of each kind go from the strongest to the weakest."""
     strongest = [
         sign
         for place, sign in enumerate(group)

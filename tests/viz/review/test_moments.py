@@ -11,6 +11,7 @@ from tests.review_clips import Box, clip, seen, track
 
 HERE = (80, 40, 110, 80)  # a diagonal of 50 pixels
 ASIDE = (90, 40, 120, 80)  # 10 pixels further: a closeness of 0.8
+THERE = (120, 40, 150, 80)  # 40 pixels further: 0.2
 FAR = (10, 10, 40, 50)
 
 
@@ -77,7 +78,7 @@ def test_a_track_that_ends_on_another() -> None:
 
 
 def test_a_mask_that_jumps() -> None:
-    views = {frame: seen(HERE if frame < 10 else (120, 40, 150, 80)) for frame in range(30)}
+    views = {frame: seen(HERE if frame < 10 else THERE) for frame in range(30)}
     (moment,) = moments(track(4, views))
     assert (moment.sign, moment.remedy) == (Sign.JUMP, Remedy.SPLIT)
     assert (moment.start, moment.frame, moment.track_ids) == (9, 10, (4,))
@@ -87,13 +88,44 @@ def test_a_mask_that_jumps() -> None:
 
 
 def test_a_jump_to_where_another_was() -> None:
-    there = (120, 40, 150, 80)
-    views = {frame: seen(HERE if frame < 10 else there) for frame in range(30)}
-    found = moments(track(4, views), still(9, range(10), there))
+    views = {frame: seen(HERE if frame < 10 else THERE) for frame in range(30)}
+    found = moments(track(4, views), still(9, range(10), THERE))
     (jump,) = [moment for moment in found if moment.sign is Sign.JUMP]
     assert jump.track_ids == (4, 9)
     assert jump.reason == "person 4 jumps by 40 pixels, to where person 9 was"
     assert jump.portraits == ((4, 9), (4, 10))  # of the track that is to be split
+
+
+def test_two_that_change_places_are_one_moment() -> None:
+    views = {frame: seen(HERE if frame < 10 else THERE) for frame in range(30)}
+    others = {frame: seen(THERE if frame < 10 else HERE) for frame in range(30)}
+    (moment,) = moments(track(4, views), track(9, others))
+    assert (moment.sign, moment.remedy) == (Sign.SWAP, Remedy.SWAP)
+    assert (moment.start, moment.frame, moment.track_ids) == (9, 10, (4, 9))
+    assert moment.score == pytest.approx(1 - 2 * (1 - 40 / 50))  # that of a jump
+    assert moment.reason == "person 4 and person 9 change places"
+    assert moment.portraits == ((4, 9), (4, 10))
+
+
+def test_looks_of_those_who_change_places_speak_for_that() -> None:
+    """Also where one is stronger than the jump is."""
+    views = {
+        frame: seen(HERE if frame < 10 else THERE, likeness=0.09 if frame == 11 else 0.9)
+        for frame in range(30)
+    }
+    others = {frame: seen(THERE if frame < 10 else HERE) for frame in range(30)}
+    (moment,) = moments(track(9, views), track(4, others))
+    assert (moment.sign, moment.frame, set(moment.track_ids)) == (Sign.SWAP, 10, {4, 9})
+    look, jump = (1 - 0.09 / 0.9) * 11 / 13, 1 - 2 * (1 - 40 / 50)
+    assert look > jump
+    assert moment.score == pytest.approx(1 - (1 - look) * (1 - jump))
+    assert "change places; person 9 looks unlike before" in moment.reason
+
+
+def test_one_that_goes_to_where_another_stays_changes_no_place() -> None:
+    views = {frame: seen(HERE if frame < 10 else THERE) for frame in range(30)}
+    found = moments(track(4, views), still(9, range(30), THERE))
+    assert [(moment.sign, moment.remedy) for moment in found] == [(Sign.JUMP, Remedy.SPLIT)]
 
 
 def test_who_moves_steadily_does_not_jump() -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import edit_tracks
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from qivis.inference.edits import merge, split
 from qivis.ops import rle
 from qivis.structures import Categories, Category, Track, TrackedClip, View
 from qivis.viz.palette import color
@@ -376,6 +376,13 @@ def test_a_track_that_is_dropped_is_not_merged_and_the_last_word_counts(
     assert command(review)[3:] == ["--drop", "7", "--merge", "0,3"]
 
 
+def edited(clip: TrackedClip, words: Sequence[str]) -> TrackedClip:
+    """What the words of a command make of a clip."""
+    for edit in edit_tracks.parse_args(["run", *words]).edits:
+        clip = edit.apply(clip).clip
+    return clip
+
+
 def test_an_object_of_several_tracks_is_cut_where_it_was_seen_by_any_of_them(
     review: Page, folder: Path
 ) -> None:
@@ -390,14 +397,9 @@ def test_an_object_of_several_tracks_is_cut_where_it_was_seen_by_any_of_them(
     review.click_on(button("Merge 0, 3"))
     words = command(review)[3:]
     assert words == ["--merge", "0,3", "--split", "0@40", "--split", "0@10"]
-    done = people()
-    for flag, argument in zip(words[::2], words[1::2], strict=True):
-        numbers = [int(number) for number in argument.replace("@", ",").split(",")]
-        step = merge(done, numbers) if flag == "--merge" else split(done, *numbers)
-        done = step.clip
     spans = {
         track.track_id: [frame for frame, view in enumerate(track.views) if view]
-        for track in done.tracks
+        for track in edited(people(), words).tracks
         if track.track_id not in (5, 7)
     }
     there = [frame for frame in range(LENGTH) if frame not in LOST]
@@ -421,6 +423,61 @@ def test_a_track_that_is_dropped_has_no_other_edits(review: Page) -> None:
     review.run("document.getElementById('new-name').value = 'animal'")
     assert act("Rename") == ["--rename", "5=animal", "--split", "5@40"]
     assert act("Drop 5") == ["--drop", "5"]
+
+
+BOXES = (0, 20, 40, 60), (160, 20, 200, 60), (80, 20, 120, 60)
+STILL = tuple(seen(box) for box in BOXES)
+
+
+@pytest.fixture
+def mixed_up(page: Page, tmp_path: Path) -> TrackedClip:
+    """Opens the page of three at rest, of whom two are mixed up in frame 10, and two in 20."""
+    left, right, middle = STILL
+    found = clip(
+        track(1, {frame: left if frame < 10 else right for frame in range(30)}),
+        track(
+            2,
+            {frame: right if frame < 10 else left if frame < 20 else middle for frame in range(30)},
+        ),
+        track(4, {frame: middle if frame < 20 else left for frame in range(30)}),
+    )
+    video = write_video(tmp_path / "proxy.mp4", range(30))
+    write_review(found, "clip.mp4", video, tmp_path / "review.html")
+    page.open(tmp_path / "review.html")
+    page.wait_until(AT_REST)
+    return found
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_tracks_that_were_mixed_up_are_swapped_as_proposed(
+    page: Page, mixed_up: TrackedClip, order: Sequence[int]
+) -> None:
+    for place in order:
+        page.click_on(f"review.moments.items[{place}].remedy")
+    words = command(page)[3:]
+    assert words == ["--swap", "2,4@20", "--swap", "1,2@10"]  # the ids are those of the page
+    tracks = edited(mixed_up, words).tracks
+    assert [track.views for track in tracks] == [(view,) * 30 for view in STILL]
+
+
+def test_tracks_are_swapped_split_and_merged_by_hand(page: Page, mixed_up: TrackedClip) -> None:
+    def act(frame: int, name: str, *ids: int) -> None:
+        seek(page, frame)
+        for track_id in ids:
+            page.click_on(f"{lane(track_id)}.select")
+        page.click_on(button(name, "document.querySelector('.actions')"))
+
+    act(10, "Swap 1, 2 from 10", 1, 2)
+    act(20, "Split 2, 4 at 20", 2, 4)
+    assert command(page)[3:] == ["--split", "2@20", "--split", "4@20", "--swap", "1,2@10"]
+    act(20, "Merge 1, 2", 1, 2)  # the last word: there is nothing to be swapped
+    assert command(page)[3:] == ["--merge", "1,2", "--split", "1@20", "--split", "4@20"]
+    act(20, "Swap 2, 4 from 20", 2, 4)  # and so no new objects
+    assert command(page)[3:] == ["--merge", "1,2", "--swap", "1,4@20"]
+    act(20, "Swap 1, 2 from 20", 1, 2)  # so they are not one
+    assert command(page)[3:] == ["--swap", "1,2@20"]
+    act(20, "Drop 2", 2)
+    assert command(page)[3:] == ["--drop", "2"]
 
 
 def test_ids_stay_legible_behind_long_names_of_classes(review: Page) -> None:
@@ -463,14 +520,15 @@ def test_a_proposal_becomes_an_edit_and_is_taken_back(review: Page, folder: Path
 
 
 def test_what_cannot_be_done_is_not_offered(review: Page) -> None:
-    offered = """["merge", "split", "drop"].filter((id) => !document.getElementById(id).disabled)"""
+    actions = """["merge", "split", "swap", "drop"]"""
+    offered = f"{actions}.filter((id) => !document.getElementById(id).disabled)"
     assert review.run(offered) == []
     review.click_on(f"{lane(0)}.select")
     assert review.run(offered) == ["drop"]  # nothing of it lies before the first frame
     seek(review, 10)
     assert review.run(offered) == ["split", "drop"]
     review.click_on(f"{lane(5)}.select")
-    assert review.run(offered) == ["merge", "split", "drop"]
+    assert review.run(offered) == ["merge", "split", "swap", "drop"]
     assert "seen together in 28 frames" in review.run(
         "document.getElementById('selection').textContent"
     )

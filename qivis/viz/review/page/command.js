@@ -4,26 +4,42 @@
  * An edit is one of
  *   {kind: "merge", ids}          tracks that are one object
  *   {kind: "split", id, frame}    a track that is another object from this frame on
+ *   {kind: "swap", ids, frame}    two tracks that are each the other from this frame on
  *   {kind: "drop", id}            a track that is none
  *   {kind: "rename", id, name}    a track of another class
  */
 
+function idsOf(edit) {
+  return edit.ids ?? [edit.id];
+}
+
 /**
  * The edits with one more. On the page ids mean the tracks that it shows, and the last word counts:
- * a track that is dropped has no other edits, merges that share a track become one, and a name
- * replaces the one before.
+ * a track that is dropped has no other edits, merges that share a track become one, a name replaces
+ * the one before, and a split or a swap what else was to happen to the track in its frame.
  */
 function withEdit(edits, edit) {
   if (edit.kind === "merge") return withMerge(edits, edit);
-  const isReplaced = (other) =>
-    other.id === edit.id &&
-    (edit.kind === "drop" || other.kind === "drop" || isSamePlace(other, edit));
-  const others = edits.filter((other) => !isReplaced(other));
+  const others = edits.filter((other) => !isReplaced(other, edit));
   return [...(edit.kind === "drop" ? withoutInMerges(others, edit.id) : others), edit];
 }
 
+/** Whether an edit has no place beside a later one, which is no merge. */
+function isReplaced(other, edit) {
+  if (other.kind === "merge") return edit.kind === "swap" && isWithin(edit, other);
+  const isShared = idsOf(other).some((id) => idsOf(edit).includes(id));
+  return isShared && (edit.kind === "drop" || other.kind === "drop" || isSamePlace(other, edit));
+}
+
+/** Whether two edits of a track contradict each other; those with a frame say who it is from there. */
 function isSamePlace(one, other) {
-  return one.kind === other.kind && one.frame === other.frame;
+  const isCut = one.frame !== undefined;
+  return one.frame === other.frame && (isCut || one.kind === other.kind);
+}
+
+/** Whether all tracks of one edit are among those of the other. */
+function isWithin(one, other) {
+  return idsOf(one).every((id) => idsOf(other).includes(id));
 }
 
 function withoutInMerges(edits, id) {
@@ -37,23 +53,30 @@ function withMerge(edits, edit) {
     other.kind === "merge" && other.ids.some((id) => edit.ids.includes(id));
   const shared = edits.filter(isShared);
   const merge = mergeOf([...shared.flatMap((other) => other.ids), ...edit.ids]);
-  const isDropped = ({ kind, id }) => kind === "drop" && merge.ids.includes(id);
-  return [...edits.filter((other) => !shared.includes(other) && !isDropped(other)), merge];
+  const isReplaced = (other) => ["drop", "swap"].includes(other.kind) && isWithin(other, merge);
+  return [...edits.filter((other) => !shared.includes(other) && !isReplaced(other)), merge];
 }
 
 function mergeOf(ids) {
-  return { kind: "merge", ids: [...new Set(ids)].sort((one, other) => one - other) };
+  return { kind: "merge", ids: inIdOrder(ids) };
 }
 
 function splitOf(id, frame) {
   return { kind: "split", id, frame };
 }
 
+function swapOf(ids, frame) {
+  return { kind: "swap", ids: inIdOrder(ids), frame };
+}
+
+function inIdOrder(ids) {
+  return [...new Set(ids)].sort((one, other) => one - other);
+}
+
 /** Whether one edit does all that another does. */
 function contains(one, other) {
   if (one.kind !== other.kind) return false;
-  if (one.kind === "merge") return other.ids.every((id) => one.ids.includes(id));
-  return one.id === other.id && one.frame === other.frame && one.name === other.name;
+  return isWithin(other, one) && one.frame === other.frame && one.name === other.name;
 }
 
 /** An edit in words. */
@@ -63,6 +86,8 @@ function describe(edit) {
       return `Merge ${edit.ids.join(", ")}`;
     case "split":
       return `Split ${edit.id} at ${edit.frame}`;
+    case "swap":
+      return `Swap ${edit.ids.join(", ")} from ${edit.frame}`;
     case "drop":
       return `Drop ${edit.id}`;
     default:
@@ -70,21 +95,34 @@ function describe(edit) {
   }
 }
 
-// The command makes edits one after the other. Merges come first, so that what is split is the whole
-// object: each part then has the views of its frames, whichever track had them. A name is for all
-// parts, so it comes before they are made; of one object the latest part is cut first.
-const ORDER = ["drop", "merge", "rename", "split"];
+// The command makes edits one after the other. Merges come first, so that what is split or swapped is
+// the whole object: each part then has the views of its frames, whichever track had them. A name is
+// for all parts, so it comes before they are made. Of splits and swaps the latest comes first: before
+// its frame every track is still the one that the page shows.
+const ORDER = ["drop", "merge", "rename"];
 
 /** Edits in an order in which each finds its tracks, by the ids that these have after the merges. */
 function inOrder(edits) {
   const merges = edits.filter(({ kind }) => kind === "merge");
-  const idOf = (id) => merges.find(({ ids }) => ids.includes(id))?.ids[0] ?? id;
+  const idAfter = (id) => merges.find(({ ids }) => ids.includes(id))?.ids[0] ?? id;
   const ofObjects = edits
-    .map((edit) => (edit.kind === "merge" ? edit : { ...edit, id: idOf(edit.id) }))
+    .map((edit) => ofObject(edit, idAfter))
     .reduce(withEdit, []); // what two tracks of an object are called, or where they are cut
-  const rank = ({ kind }) => ORDER.indexOf(kind);
+  const rank = ({ kind }) => (ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length);
   const later = (one, other) => (other.frame ?? 0) - (one.frame ?? 0);
   return ofObjects.sort((one, other) => rank(one) - rank(other) || later(one, other));
+}
+
+/** An edit by the ids that tracks have when the merges are done. */
+function ofObject(edit, idAfter) {
+  switch (edit.kind) {
+    case "merge":
+      return edit;
+    case "swap":
+      return swapOf(edit.ids.map(idAfter), edit.frame);
+    default:
+      return { ...edit, id: idAfter(edit.id) };
+  }
 }
 
 /** The command that makes the edits to the results in the folder `run`. */
@@ -100,6 +138,8 @@ function argument(edit) {
       return edit.ids.join(",");
     case "split":
       return `${edit.id}@${edit.frame}`;
+    case "swap":
+      return `${edit.ids.join(",")}@${edit.frame}`;
     case "drop":
       return `${edit.id}`;
     default:

@@ -16,6 +16,7 @@ class EditBox {
     this.whenClicked("split", () =>
       this.splittable().map(({ id }) => splitOf(id, this.actions.currentFrame())),
     );
+    this.whenClicked("swap", () => [swapOf(this.ids, this.actions.currentFrame())]);
     this.whenClicked("drop", () => this.ids.map((id) => ({ kind: "drop", id })));
     byId("rename").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -58,6 +59,18 @@ class EditBox {
     return this.selected.filter(({ first, end }) => first < frame && frame < end);
   }
 
+  /** Whether two are selected, each of which is something before and after they are swapped here. */
+  canSwap() {
+    if (this.selected.length !== 2) return false;
+    const frame = this.actions.currentFrame();
+    const isBefore = ({ first }) => first < frame;
+    const isAfter = ({ end }) => frame < end;
+    const [one, other] = this.selected;
+    const isAny = (test) => test(one) || test(other);
+    const isLeft = (before, after) => isBefore(before) || isAfter(after);
+    return isAny(isBefore) && isAny(isAfter) && isLeft(one, other) && isLeft(other, one);
+  }
+
   /** `selected`: tracks, by id. */
   update(selected) {
     this.selected = selected;
@@ -66,6 +79,8 @@ class EditBox {
     byId("selection").textContent = this.hint();
     setAction("merge", selected.length > 1, `Merge ${this.ids.join(", ")}`, "Merge");
     setAction("split", parts.length > 0, `Split ${parts.join(", ")} at ${frame}`, "Split here");
+    const swap = `Swap ${this.ids.join(", ")} from ${frame}`;
+    setAction("swap", this.canSwap(), swap, "Swap from here");
     setAction("drop", selected.length > 0, `Drop ${this.ids.join(", ")}`, "Drop");
     byId("new-name").disabled = selected.length === 0;
     const name = byId("new-name").value.trim();

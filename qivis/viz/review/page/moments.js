@@ -85,6 +85,12 @@ class MomentList {
 }
 
 function remedyOf(moment) {
-  if (moment.remedy === "merge") return mergeOf(moment.tracks);
-  return splitOf(moment.tracks[0], moment.frame);
+  switch (moment.remedy) {
+    case "merge":
+      return mergeOf(moment.tracks);
+    case "swap":
+      return swapOf(moment.tracks, moment.frame);
+    default:
+      return splitOf(moment.tracks[0], moment.frame);
+  }
 }
