@@ -24,6 +24,8 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
     try:
         return outcome.result(timeout=seconds)
     except TimeoutError as error:
+        if outcome.done():
+            raise  # it is what the work itself has met
         raise DecoderStoppedError(f"no answer within {seconds:g} s") from error
 
 

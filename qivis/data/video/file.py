@@ -67,7 +67,7 @@ class VideoFile(FrameSource):
     def _read(self, start: int) -> Generator[Frame, None, None]:
         """One stage after the other, each from the frame at which the one before stopped."""
         stages = self._stages()
-        next_index, seconds = start, 0.0
+        next_index, seconds = start, self.info.seconds  # nothing is missing behind the last frame
         while stages:
             name, stage = stages.pop(0)
             try:

@@ -3,7 +3,6 @@
 There is no going back, and the end is known only when it is there.
 """
 
-import inspect
 import logging
 import re
 import sys
@@ -92,11 +91,8 @@ class LiveSource(FrameSource):
 
     def close(self) -> None:
         """See `FrameSource`."""
-        if self._running is not None:
-            if inspect.getgeneratorstate(self._running) == inspect.GEN_RUNNING:
-                return  # a thread waits there for what may never come; it ends with the process
-            self._running.close()
-        self._container.close()
+        if self._end_reading():
+            self._container.close()
 
     def _read(self, start: int) -> Generator[Frame, None, None]:
         assert start == 0, "checked when the reading began"

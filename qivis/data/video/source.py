@@ -1,5 +1,6 @@
 """What everything that gives frames has in common."""
 
+import inspect
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -91,10 +92,20 @@ class FrameSource(Protocol):
         return self._running
 
     def close(self) -> None:
-        """Stop reading and let go of the file."""
+        """Stop reading and let go of the file.
+
+        A thread that waits for a frame, which may never come, is left alone; it ends with the
+        process.
+        """
+        self._end_reading()
+
+    def _end_reading(self) -> bool:
+        """Whether nobody reads any more."""
         if self._running is not None:
+            if inspect.getgeneratorstate(self._running) == inspect.GEN_RUNNING:
+                return False
             self._running.close()
-            self._running = None
+        return True
 
     def _read(self, start: int) -> Generator[Frame, None, None]:
         """The frames from index `start` on; puts into `lost` what is missing among them."""

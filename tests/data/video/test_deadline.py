@@ -18,6 +18,14 @@ def test_what_fails_in_time_is_passed_on() -> None:
         within(10, lambda: 1 / 0)
 
 
+def test_an_answer_that_others_did_not_get_in_time_is_no_hang() -> None:
+    def work() -> None:
+        raise TimeoutError("the share does not answer")
+
+    with pytest.raises(TimeoutError, match="the share does not answer"):
+        within(10, work)
+
+
 def test_what_hangs_is_left_alone() -> None:
     # Nobody writes into the pipe, so that reading from it blocks as a hanging library does.
     reading_end, writing_end = os.pipe()

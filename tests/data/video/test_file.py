@@ -270,6 +270,15 @@ def test_insisting_on_decord_refuses_what_it_cannot_read(make_clip: MakeClip) ->
         list(open_video(path, "decord"))
 
 
+def test_nothing_is_missing_behind_the_last_frame(
+    make_clip: MakeClip, caplog: pytest.LogCaptureFixture
+) -> None:
+    video = open_video(make_clip("clip.mp4"))
+    with caplog.at_level(logging.WARNING):
+        assert list(video.frames(40)) == []  # as of a run that was killed when all was read
+    assert caplog.text == ""
+
+
 def test_a_source_can_be_handed_to_a_worker(make_clip: MakeClip, number_of: NumberOf) -> None:
     video = pickle.loads(pickle.dumps(open_video(make_clip("clip.mp4"))))
     assert [number_of(frame.image) for frame in video] == list(range(40))

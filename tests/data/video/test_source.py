@@ -1,12 +1,17 @@
 """What every source of frames promises."""
 
+from collections.abc import Generator
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from qivis.data.video import FrameSource, open_video
+from qivis.data.video.source import Limits
+from qivis.structures import Frame
 
 from .conftest import MakeClip, paint
 
@@ -40,3 +45,26 @@ def test_leaving_the_block_ends_the_reading(source: FrameSource) -> None:
         frames = source.frames()
         assert next(frames).index == 0
     assert list(frames) == []
+
+
+class Hanging(FrameSource):
+    """Gives no frame until it is let go."""
+
+    def __init__(self) -> None:
+        self.limits, self.lost = Limits(), []
+        self.begun, self.let_go = Event(), Event()
+
+    def _read(self, start: int) -> Generator[Frame, None, None]:
+        self.begun.set()
+        self.let_go.wait(10)
+        yield Frame(torch.zeros(3, 1, 1, dtype=torch.uint8), start, 0.0)
+
+
+def test_a_source_can_be_closed_while_a_thread_waits_for_a_frame() -> None:
+    source = Hanging()
+    thread = Thread(target=list, args=(source.frames(),))
+    thread.start()
+    source.begun.wait(10)
+    source.close()  # as the end of a block does, whatever has ended it
+    source.let_go.set()
+    thread.join(10)
