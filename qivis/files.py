@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -83,6 +84,14 @@ def remove_partial_files(folder: Path) -> None:
             shutil.rmtree(partial)
         else:
             partial.unlink()
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there; a kill never leaves a part of it under its name."""
+    if path.exists():
+        rest = path.with_name(f".{path.name}.{uuid4().hex}.part")
+        path.rename(rest)
+        shutil.rmtree(rest)
 
 
 def _flush(path: Path) -> None:

@@ -201,9 +201,11 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     from qivis.inference.summary import summarize, write_summary
     from qivis.inference.task import plan_of
 
-    total = _frames_to_come(reader.info, args) or None
-    progress = functools.partial(tqdm, desc=name, total=total, leave=False, unit="frame")
+    total = frames_to_come(reader.info, args) or None
     done_before = Journal(folder / UNFINISHED, reader.info.size).next_index
+    progress = functools.partial(
+        tqdm, desc=name, total=total, initial=done_before, leave=False, unit="frame"
+    )
     profile = Profile(predictor.device) if args.profile else None
     started = time.perf_counter()
     with profile.watching() if profile else nullcontext():
@@ -217,10 +219,11 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     return _line(summary, summary.frames - done_before)
 
 
-def _frames_to_come(info: VideoInfo, args: argparse.Namespace) -> int:
+def frames_to_come(info: VideoInfo, args: argparse.Namespace) -> int:
     """How many frames will be looked at, as far as is known; 0 if nothing is."""
-    limits = [info.num_frames, args.max_frames, args.seconds and math.ceil(args.seconds * info.fps)]
-    frames = min(limit for limit in limits if limit is not None)
+    in_time = None if args.seconds is None else math.ceil(args.seconds * info.fps)
+    limits = [info.num_frames or None, args.max_frames, in_time]
+    frames = min((limit for limit in limits if limit is not None), default=0)
     return int(-(-frames // args.stride))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -46,11 +47,17 @@ class Journal:
 
     @property
     def next_index(self) -> int:
-        """Of the first frame that is not done."""
+        """Of the first frame that is not done.
+
+        Raises:
+            DataError: if the list of the last ones is damaged.
+        """
         if not self.num_chunks:
             return 0
-        *_, last = self._read(self.num_chunks - 1)
-        return last.index + 1
+        frames = list(self._read(self.num_chunks - 1))
+        if not frames:
+            raise _damaged(self._frames(self.num_chunks - 1))
+        return frames[-1].index + 1
 
     def state(self) -> TrackerState:
         """What the tracker knew after the last frame that is done.
@@ -62,9 +69,9 @@ class Journal:
             return TrackerState()
         path = self._state(self.num_chunks - 1)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return from_arrays(arrays)
-        except (OSError, EOFError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile, NotImplementedError) as error:
             raise _damaged(path) from error
 
     def overlay(self, chunk: int) -> Path:

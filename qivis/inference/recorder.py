@@ -25,7 +25,7 @@ class Recorder:
     journal: where finished chunks go.
     info: of the clip.
     categories: what the labels mean.
-    min_frames: as a track is seen in at least.
+    min_frames: in so many a track must be seen to count.
     with_overlay: whether frames are drawn, too.
     """
 
@@ -78,10 +78,15 @@ class Recorder:
         if len(self._waiting) >= self._min_frames:
             self._record(self._waiting.popleft(), self._min_frames)
 
-    def finish(self) -> None:
-        """Have all that was taken on disk; the clip has ended."""
+    def finish(self, num_frames: int = 0) -> None:
+        """Have all that was taken on disk.
+
+        Args:
+            num_frames: of the clip as far as is known, also of frames that could not be decoded.
+        """
+        if self._waiting:
+            num_frames = max(num_frames, self._waiting[-1].frame.index + 1)
         while self._waiting:
-            num_frames = self._waiting[-1].frame.index + 1
             self._record(self._waiting.popleft(), min(self._min_frames, num_frames))
         self._finish_chunk()
 

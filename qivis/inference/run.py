@@ -30,7 +30,7 @@ Progress = Callable[[Iterator[Named]], Iterable[Named]]
 class Plan:
     """Which frames and objects of a clip are wanted, and how they are found.
 
-    stride: every so manieth frame is looked at, and is a frame of the results.
+    stride: every `stride`-th frame is looked at, and is a frame of the results.
     seconds: from there on the clip is left out; None for all of it.
     labels: of the classes whose tracks are kept; None for all.
     overlay: whether frames with their objects are drawn.
@@ -57,7 +57,8 @@ def run_clip(
     Decoding, the network, and drawing and writing go on at the same time, in three threads.
 
     Args:
-        source: a file or folder, or a live stream, which may be ended by an interrupt.
+        source: a file or folder, or a live stream, which may be ended by an interrupt. Of a stream
+            that was cut short what there is of it is put together.
         reader: of it.
         predictor: finds the objects.
         folder: of the run; may hold a journal of what is done already.
@@ -71,21 +72,26 @@ def run_clip(
     info = replace(reader.info, fps=reader.info.fps / plan.stride)
     journal = Journal(folder / UNFINISHED, info.size)
     tracker = build_tracker(predictor.tracking, journal.state())
-    frames = wanted(reader, plan, journal.next_index)
+    live = is_live(source) and not path.exists()
+    # What a stream has shown does not come again: a run that was cut short is put together.
+    rest = iter(()) if live and journal.num_chunks else wanted(reader, plan, journal.next_index)
     min_frames = predictor.tracking.min_frames
     recorder = Recorder(journal, info, predictor.categories, min_frames, with_overlay=plan.overlay)
     with recorder, Behind(FRAMES_BEHIND) as behind:
         try:
             for frame, tracked in progress(
-                segment_frames(frames, predictor, tracker, plan.frames_per_call)
+                segment_frames(rest, predictor, tracker, plan.frames_per_call)
             ):
                 behind.call(recorder.add, frame, _of(tracked, plan.labels), tracker.state)
         except KeyboardInterrupt:
-            if path.exists() or not is_live(source):
+            if not live:
                 raise
-        behind.call(recorder.finish)
-    lost = [index for index in reader.lost if index < end_of(plan) * reader.info.fps]
-    clip = gather(journal, info, predictor, [index // plan.stride for index in lost])
+        num_asked = end_of(plan) * reader.info.fps
+        lost = [index // plan.stride for index in reader.lost if index < num_asked]
+        behind.call(recorder.finish, max(lost, default=-1) + 1)
+    if not journal.num_chunks:
+        raise VideoError(f"{source}: none of the frames that were asked for could be decoded")
+    clip = gather(journal, info, predictor, lost)
     parts = [journal.overlay(chunk) for chunk in range(journal.num_chunks)]
     if plan.overlay:
         sound = path if path.is_file() else None
@@ -122,14 +128,11 @@ def gather(
     """The tracks that a journal tells of.
 
     Args:
-        journal: of all frames of the clip that could be decoded.
+        journal: of all frames of the clip that could be decoded, at least one.
         info: of the clip.
         predictor: that was used.
         lost: indices of frames that could not be decoded; they are known to have been there if
             they are the last ones, too.
-
-    Raises:
-        VideoError: if there is not one frame.
     """
     collector = TrackletCollector(predictor.tracking.min_frames)
     times = list[float | None]()
@@ -143,8 +146,6 @@ def gather(
         lose_until(frame.index)
         collector.add(frame.seen)
         times.append(frame.seconds)
-    if not times:
-        raise VideoError("not one frame could be decoded")
     lose_until(max(lost, default=-1) + 1)
     return TrackedClip(
         info.size, info.fps, tuple(times), predictor.categories, tuple(collector.tracks())

@@ -1,5 +1,6 @@
 """Where a run is written: a folder of its own, which says what was asked and whether it is done."""
 
+import glob
 import itertools
 import json
 import os
@@ -12,7 +13,7 @@ from typing import Any
 
 from qivis.data.video import files_of
 from qivis.errors import DataError
-from qivis.files import locked, remove_partial_files, write_atomically
+from qivis.files import locked, remove_folder, remove_partial_files, write_atomically
 
 OVERLAY, TRACKS, SUMMARY = "overlay.mp4", "tracks.json", "summary.json"
 UNFINISHED = ".unfinished"  # the folder of a run's journal, gone when the run is finished
@@ -36,6 +37,7 @@ def begin_run(path: Path, task: Task, *, resume: bool, overwrite: bool) -> Path:
         DataError: if what is to be resumed was another task, or what is to be overwritten is not
             a run, or holds what is to be read.
     """
+    _bring_back(path)
     if resume and (earlier := _earlier_run(path, task)):
         return earlier
     if overwrite:
@@ -58,6 +60,7 @@ def begin_named_run(path: Path, task: Task, *, overwrite: bool) -> Path:
     Raises:
         DataError: if `path` is of another task, or not of a run, and is not to be overwritten.
     """
+    _bring_back(path)
     found = _task_of(path)
     if found == task and not overwrite:
         return path
@@ -113,7 +116,7 @@ def check_no_edit_is_open(folder: Path) -> None:
 def finish(folder: Path) -> None:
     """The results are there: what was needed to go on is removed, and what they replace."""
     remove_partial_files(folder)
-    shutil.rmtree(folder / UNFINISHED)
+    remove_folder(folder / UNFINISHED)
     _remove(_aside(folder))
 
 
@@ -122,7 +125,7 @@ def drop_if_nothing_was_done(folder: Path) -> None:
     if list(folder.iterdir()) == [folder / UNFINISHED] and not any(
         path.suffix == ".jsonl" for path in (folder / UNFINISHED).iterdir()
     ):
-        shutil.rmtree(folder)
+        remove_folder(folder)
         _bring_back(folder)
 
 
@@ -133,7 +136,7 @@ def waiting_behind(folder: Path) -> Path | None:
 
 def _earlier_run(path: Path, task: Task) -> Path | None:
     others = []
-    for folder in reversed(list(itertools.takewhile(Path.exists, _candidates(path)))):
+    for folder in _there(path):
         found = _task_of(folder)
         if found == task:
             return folder
@@ -180,6 +183,7 @@ def _back_after_an_error(path: Path) -> Iterator[None]:
 
 
 def _bring_back(path: Path) -> None:
+    """Undo `_put_aside` where no other run stands in the place."""
     if os.path.lexists(_aside(path)) and not os.path.lexists(path):
         _aside(path).rename(path)
 
@@ -193,8 +197,8 @@ def _remove(path: Path) -> None:
     """A folder, or a link to one, if it is there."""
     if path.is_symlink():
         path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
+    else:
+        remove_folder(path)
 
 
 def _appears(folder: Path, task: Task) -> bool:
@@ -225,6 +229,17 @@ def _task_of(folder: Path) -> Task | None:
 def _candidates(path: Path) -> Iterator[Path]:
     yield path
     yield from (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+
+
+def _there(path: Path) -> list[Path]:
+    """The folders of this name and of those with numbers that exist, the latest first."""
+    numbered = [
+        (int(number), folder)
+        for folder in path.parent.glob(f"{glob.escape(path.name)}-*")
+        if (number := folder.name.removeprefix(f"{path.name}-")).isdecimal()
+    ]
+    first = [path] if path.exists() else []
+    return [folder for _, folder in sorted(numbered, reverse=True)] + first
 
 
 def _difference(found: Task, task: Task) -> str:

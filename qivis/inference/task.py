@@ -11,6 +11,7 @@ from qivis.config import to_dict
 from qivis.data.video import stats_of
 from qivis.errors import ConfigError, DataError
 from qivis.export.formats import check_formats
+from qivis.files import exists
 from qivis.inference.onnx_predictor import AnyPredictor, OnnxPredictor
 from qivis.inference.run import Plan
 from qivis.inference.runtime import load_for_runtime, with_short_side
@@ -54,13 +55,13 @@ def plan_of(args: Namespace, predictor: AnyPredictor) -> Plan:
 
 def task_of(source: str, args: Namespace, predictor: AnyPredictor) -> dict[str, Any]:
     """Everything that the results depend on, as JSON."""
-    path, stats = Path(source), stats_of(source)
+    path, stats, weights = Path(source), stats_of(source), Path(args.weights)
     return {
-        # A glob, too, means other files when it is given in another folder.
+        # A path, and a glob too, means other files when it is given in another folder.
         "source": str(path.absolute()) if stats else source,
         "bytes": sum(stat.st_size for stat in stats) if stats else None,
         "modified_ns": max((stat.st_mtime_ns for stat in stats), default=None),
-        "weights": args.weights,
+        "weights": str(weights.absolute()) if exists(weights) else args.weights,
         "weights_sha256": checksum_of(args.weights),
         "classes": args.classes,
         "stride": args.stride,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,8 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qivis.data.video import VideoInfo
 from qivis.files import locked
-from qivis.inference.command import main
+from qivis.inference.arguments import parse_args
+from qivis.inference.command import frames_to_come, main
 from qivis.inference.journal import CHUNK_FRAMES
 from qivis.inference.run_folder import BEFORE_EDIT
 from tests.interrupted import interruptible, wait_for_chunk
@@ -362,6 +365,31 @@ def test_a_stream_from_a_pipe_that_is_interrupted_is_a_clip(tiny_weights, tmp_pa
     assert not (out / "piped" / ".unfinished").exists()
 
 
+def test_what_a_stream_has_shown_to_a_process_that_was_killed_is_put_together(
+    tiny_weights, tmp_path
+):
+    transport_stream(tmp_path / "clip.ts", 6 * CHUNK_FRAMES)
+    out = tmp_path / "runs"
+    command = [sys.executable, "tools/infer_video.py", "-", "--name", "piped", "--score", "0"]
+    command += ["--weights", str(tiny_weights), "--out", str(out)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        process.stdin.write((tmp_path / "clip.ts").read_bytes())
+        process.stdin.flush()
+        wait_for_chunk(out / "piped")
+        process.kill()
+    with (tmp_path / "clip.ts").open("rb") as stream:
+        subprocess.run(
+            [*command, "--resume"], cwd=ROOT, stdin=stream, check=True, capture_output=True
+        )
+    summary = json.loads((out / "piped" / "summary.json").read_text())
+    assert summary["frames"] % CHUNK_FRAMES == 0 < summary["frames"]
+    with av.open(str(out / "piped" / "overlay.mp4")) as video:
+        assert len(list(video.decode(video=0))) == summary["frames"]
+    assert [path.name for path in out.iterdir()] == ["piped"]
+
+
 @pytest.fixture
 def run_interrupted(run, monkeypatch):
     """As `run`, but Ctrl-C comes when all frames are done, and not put together."""
@@ -397,6 +425,32 @@ def test_frames_a_second_are_those_of_this_process(run, run_interrupted, clip):
     _, lines, _ = run(clip, "--score", 0, "--resume")
     assert "8 frames, " in lines[1]
     assert ", 0.0 fps, " in lines[1]
+
+
+def test_a_run_that_goes_on_may_spell_the_weights_in_another_way(
+    run, run_interrupted, clip, tiny_weights, tmp_path, monkeypatch
+):
+    assert run_interrupted(clip, "--score", 0)[0] == 130
+    monkeypatch.chdir(tiny_weights.parent)
+    code, lines, _ = run(clip, "--score", 0, "--resume", weights=tiny_weights.name)
+    assert (code, lines[-1]) == (0, str(tmp_path / "runs" / "clip"))
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["clip"]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "flags", "expected"),
+    [
+        (100, (), 100),
+        (100, ("--max-frames", 50), 50),
+        (100, ("--seconds", 2.5, "--stride", 2), 38),  # of 75, at 30 a second
+        (0, ("--max-frames", 50), 50),
+        (0, ("--seconds", 2), 60),
+        (0, (), 0),
+    ],
+)
+def test_as_many_frames_are_expected_as_is_known(claimed, flags, expected):
+    info = VideoInfo(claimed, (48, 64), Fraction(30), 0.0)
+    assert frames_to_come(info, parse_args(["clip.mp4", *map(str, flags)])) == expected
 
 
 def test_a_bad_source_costs_a_line_and_leaves_the_others_alone(run, clip, tmp_path):

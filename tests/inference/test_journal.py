@@ -66,13 +66,31 @@ def test_a_chunk_that_was_not_finished_does_not_count(tmp_path, frames, state):
     assert again.overlay(again.num_chunks).name == "000001.mp4"
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.999])
+def test_a_state_that_was_cut_off_is_named(tmp_path, frames, state, share):
+    journal = Journal(tmp_path, SIZE)
+    journal.finish_chunk(frames, state)
+    path = tmp_path / "000000.npz"
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(DataError, match=r"000000\.npz: damaged"):
+        journal.state()
+
+
+def test_an_empty_list_of_frames_is_named(tmp_path, frames, state):
+    journal = Journal(tmp_path, SIZE)
+    journal.finish_chunk(frames, state)
+    (tmp_path / "000000.jsonl").write_bytes(b"")  # which nobody writes
+    with pytest.raises(DataError, match=r"000000\.jsonl: damaged"):
+        _ = journal.next_index
+
+
 @pytest.mark.parametrize("content", [b"", b"[1", b"\xff\xfe", b"[0, 0.0]\n"])
 def test_damage_is_named(tmp_path, frames, state, content):
     journal = Journal(tmp_path, SIZE)
     journal.finish_chunk(frames, state)
     for name, read in (("npz", journal.state), ("jsonl", lambda: list(journal.frames()))):
         if name == "jsonl" and not content:
-            continue  # an empty list of frames is none, which nobody writes
+            continue  # see above
         (tmp_path / f"000000.{name}").write_bytes(content)
         with pytest.raises(DataError, match=rf"000000\.{name}: damaged"):
             read()

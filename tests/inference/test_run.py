@@ -204,9 +204,35 @@ def test_what_is_lost_behind_the_end_does_not_count(predictor, tmp_path, seconds
     assert found.times[3:4] == ((None,) if expected > 3 else ())
 
 
-def test_a_clip_without_a_frame_is_an_error(predictor, tmp_path, clip):
-    with pytest.raises(VideoError, match="not one frame"):
-        gather(Journal(tmp_path, (32, 48)), open_video(clip).info, predictor, [])
+def test_a_clip_without_a_frame_is_an_error_that_names_it(predictor, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(pictures / f"{number}.png")
+    (pictures / "0.png").write_bytes(b"no picture")
+    with pytest.raises(VideoError, match="pictures: none of the frames that were asked for could"):
+        run(pictures, predictor, tmp_path / "run", replace(EVERYTHING, stride=3))
+
+
+def test_frames_that_are_lost_at_the_end_count_for_what_is_drawn(predictor, tmp_path):
+    """A track must be seen in two frames if there are as many; here one can be decoded."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    shades = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    Image.fromarray(shades).save(pictures / "0.png")
+
+    def overlay(name, labels):
+        plan = replace(EVERYTHING, labels=labels)
+        found = run(pictures, predictor, tmp_path / name, plan)
+        return len(found.tracks), (tmp_path / name / OVERLAY).read_bytes()
+
+    bare, drawn = overlay("alone, no classes", ()), overlay("alone", None)
+    assert drawn[0] > bare[0] == 0
+    assert drawn[1] != bare[1]
+    for number in (1, 2):
+        (pictures / f"{number}.png").write_bytes(b"no picture")
+    assert predictor.tracking.min_frames == 2
+    assert overlay("with lost ones", None) == bare
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 import errno
 import json
 import re
+import shutil
 
 import pytest
 
@@ -47,6 +48,23 @@ def test_a_run_is_finished_when_its_summary_is_there_and_its_journal_is_gone(tmp
     assert not is_finished(folder)
     finish(folder)
     assert is_finished(folder)
+
+
+@pytest.mark.parametrize("end", [finish, drop_if_nothing_was_done])
+def test_a_run_is_not_half_removed_by_a_kill(tmp_path, monkeypatch, end):
+    folder = begin(tmp_path / "clip")
+    if end is finish:
+        (folder / SUMMARY).write_text(json.dumps({"task": TASK}))
+
+    def killed(path):
+        (path / "task.json").unlink(missing_ok=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            end(folder)
+    assert folder.exists() == is_finished(folder) == (end is finish)
 
 
 def test_a_finished_run_has_no_rests_of_one_that_was_killed_while_writing(tmp_path):
@@ -114,6 +132,17 @@ def test_a_failure_before_anything_was_done_leaves_nothing(tmp_path):
     (folder / UNFINISHED / "000000.mp4").touch()  # of a chunk that was not finished
     drop_if_nothing_was_done(folder)
     assert not folder.exists()
+
+
+def test_a_run_is_taken_up_again_though_one_before_it_was_removed(tmp_path):
+    for _ in range(11):
+        folder = begin(tmp_path / "clip")
+    begin(tmp_path / "clip-other")
+    (tmp_path / "clip" / UNFINISHED / "task.json").unlink()
+    (tmp_path / "clip" / UNFINISHED).rmdir()
+    (tmp_path / "clip").rmdir()
+    assert folder.name == "clip-11"
+    assert begin(tmp_path / "clip", resume=True) == folder
 
 
 def test_another_clip_of_that_name_that_was_cut_short_is_left_alone(tmp_path):
@@ -195,6 +224,18 @@ def test_a_run_that_was_cut_short_while_it_replaced_another_may_be_replaced_too(
     mark(begin(tmp_path / "clip", overwrite=True), "cut short")
     mark(begin(tmp_path / "clip", overwrite=True), "new")
     assert marks(tmp_path) == {"clip": "new", ".clip.before": "old"}
+
+
+@pytest.mark.parametrize("begin_again", [begin, begin_named_run], ids=["alone", "shared"])
+def test_whoever_removes_a_run_that_was_to_replace_another_has_that_back(tmp_path, begin_again):
+    complete(begin(tmp_path / "clip"))
+    mark(tmp_path / "clip", "old")
+    shutil.rmtree(begin(tmp_path / "clip", OTHER, overwrite=True))
+    folder = begin_again(tmp_path / "clip", TASK, overwrite=False)
+    assert folder.name == ("clip-2" if begin_again is begin else "clip")
+    if begin_again is begin:
+        complete(folder)
+    assert (tmp_path / "clip" / "mark").read_text() == "old"
 
 
 def test_where_no_new_folder_can_be_made_the_old_one_stays(tmp_path, monkeypatch):
