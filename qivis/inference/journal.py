@@ -24,11 +24,15 @@ CHUNK_FRAMES = 64  # so much work is lost at most when a run is killed
 
 @dataclass(frozen=True)
 class JournalFrame:
-    """A frame that is done: its place in the clip, its time, and what it shows."""
+    """A frame that is done: its place in the clip, its time, and what it shows.
+
+    drawn: the ids of those that its overlay shows, by the class that is known in this frame.
+    """
 
     index: int
     seconds: float
     seen: Sequence[Identified]
+    drawn: Sequence[int] = ()
 
 
 class Journal:
@@ -54,7 +58,7 @@ class Journal:
         """
         if not self.num_chunks:
             return 0
-        frames = list(self._read(self.num_chunks - 1))
+        frames = list(self.chunk(self.num_chunks - 1))
         if not frames:
             raise _damaged(self._frames(self.num_chunks - 1))
         return frames[-1].index + 1
@@ -98,9 +102,14 @@ class Journal:
             DataError: if a file is damaged.
         """
         for chunk in range(self.num_chunks):
-            yield from self._read(chunk)
+            yield from self.chunk(chunk)
 
-    def _read(self, chunk: int) -> Iterator[JournalFrame]:
+    def chunk(self, chunk: int) -> Iterator[JournalFrame]:
+        """The frames of a chunk, which is done.
+
+        Raises:
+            DataError: if its file is damaged.
+        """
         path = self._frames(chunk)
         try:
             for line in path.read_text(encoding="ascii").splitlines():
@@ -120,16 +129,16 @@ def _to_json(frame: JournalFrame) -> list[Any]:
         [track_id, label, view.mask["counts"], view.score, view.likeness]
         for track_id, label, view in frame.seen
     ]
-    return [frame.index, frame.seconds, seen]
+    return [frame.index, frame.seconds, seen, list(frame.drawn)]
 
 
 def _from_json(values: list[Any], size: tuple[int, int]) -> JournalFrame:
-    index, seconds, rows = values
+    index, seconds, rows, drawn = values
     seen = [
         Identified(track_id, label, View({"size": list(size), "counts": counts}, score, likeness))
         for track_id, label, counts, score, likeness in rows
     ]
-    return JournalFrame(index, seconds, seen)
+    return JournalFrame(index, seconds, seen, tuple(drawn))
 
 
 def _damaged(path: Path) -> DataError:

@@ -1,7 +1,9 @@
 """Frames with their objects on their way to disk, chunk by chunk."""
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -20,12 +22,13 @@ class Recorder:
 
     A track that too few frames show will be none in the end (`TrackletCollector`), so a frame is
     only drawn when the next ones are known, and of its tracks only those that are seen often enough
-    until then. A track whose first frames lie further apart is not drawn in these.
+    until then. What turns out later is for `redraw_stale_parts`.
 
     journal: where finished chunks go.
     info: of the clip.
     categories: what the labels mean.
     min_frames: in so many a track must be seen to count.
+    labels: of the classes that are drawn; None for all.
     with_overlay: whether frames are drawn, too.
     """
 
@@ -35,6 +38,7 @@ class Recorder:
         info: VideoInfo,
         categories: Categories,
         min_frames: int,
+        labels: Sequence[int] | None,
         *,
         with_overlay: bool,
     ) -> None:
@@ -42,6 +46,7 @@ class Recorder:
         self._info = info
         self._names = categories.names
         self._min_frames = min_frames
+        self._labels = labels
         self._with_overlay = with_overlay
         self._sightings = Counter(
             seen.track_id for frame in journal.frames() for seen in frame.seen
@@ -91,16 +96,23 @@ class Recorder:
         self._finish_chunk()
 
     def _record(self, taken: "_Taken", enough: int) -> None:
+        kept = taken.kept
         if self._with_overlay:
-            self._draw(taken.frame, self._seen_often(taken.tracked, enough))
-        self._frames.append(taken.kept)
+            drawn = self._drawn_of(taken.tracked, enough)
+            self._draw(taken.frame, drawn)
+            kept = replace(kept, drawn=tuple(drawn.track_ids.tolist()))
+        self._frames.append(kept)
         self._state = taken.state
         if len(self._frames) == CHUNK_FRAMES:
             self._finish_chunk()
 
-    def _seen_often(self, tracked: TrackedDetections, enough: int) -> TrackedDetections:
-        often = [self._sightings[one] >= enough for one in tracked.track_ids.tolist()]
-        return tracked if all(often) else tracked[torch.tensor(often)]  # masks are much to copy
+    def _drawn_of(self, tracked: TrackedDetections, enough: int) -> TrackedDetections:
+        found = zip(tracked.track_ids.tolist(), tracked.labels.tolist(), strict=True)
+        wanted = [
+            self._sightings[track_id] >= enough and (self._labels is None or label in self._labels)
+            for track_id, label in found
+        ]
+        return tracked if all(wanted) else tracked[torch.tensor(wanted)]  # masks are much to copy
 
     def _finish_chunk(self) -> None:
         if not self._frames:

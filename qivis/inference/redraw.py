@@ -1,21 +1,65 @@
-"""An overlay of tracks that are known already, as a run would have drawn it."""
+"""Overlays of tracks that are known already."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import torch
 
 from qivis.export.by_frame import objects_in
+from qivis.inference.journal import Journal, JournalFrame
 from qivis.ops import rle
 from qivis.structures import Frame, TrackedClip, TrackedDetections
 from qivis.viz import VideoWriter, draw
 from qivis.viz.join import join_videos
 
 
+def redraw_stale_parts(
+    journal: Journal, clip: TrackedClip, frames_from: Callable[[int], Iterator[Frame]]
+) -> None:
+    """Draw those parts of an overlay anew that show others than the results list.
+
+    A part is drawn before the rest of the clip is known, by which a class may change, or a track
+    come to nothing. A part stays as it is where a damaged clip gives other frames when it is read
+    from there on.
+
+    Args:
+        journal: of all frames.
+        clip: the results.
+        frames_from: reads the clip once more, from a frame on.
+
+    Raises:
+        QivisError: if it cannot be decoded once more, or nothing can be written.
+    """
+    for chunk in range(journal.num_chunks):
+        frames = list(journal.chunk(chunk))
+        if any(_drawn(frame) != _listed(clip, frame.index) for frame in frames):
+            pictures = islice(frames_from(frames[0].index), len(frames))
+            with (
+                suppress(_OtherFramesError),
+                VideoWriter(journal.overlay(chunk), clip.size, clip.fps) as writer,
+            ):
+                if _draw_all(clip, pictures, writer) != [frame.seconds for frame in frames]:
+                    raise _OtherFramesError
+
+
+class _OtherFramesError(Exception):
+    pass
+
+
+def _drawn(frame: JournalFrame) -> set[tuple[int, int]]:
+    return {(seen.track_id, seen.label) for seen in frame.seen if seen.track_id in frame.drawn}
+
+
+def _listed(clip: TrackedClip, frame: int) -> set[tuple[int, int]]:
+    return {(track.track_id, track.label) for track, _ in objects_in(clip, frame)}
+
+
 def redraw(
     clip: TrackedClip, frames: Iterable[Frame], path: Path, sound: Path | None, scratch: Path
 ) -> None:
-    """Write a clip with its tracks drawn in, whole or not at all.
+    """Write a clip with its tracks drawn in, as a run does, whole or not at all.
 
     Args:
         clip: what was found.
@@ -29,13 +73,20 @@ def redraw(
         DataError: if nothing can be written there, or there is not one frame.
         VideoError: if the frames cannot be decoded.
     """
-    times, silent = [], scratch / path.name
+    silent = scratch / path.name
     with VideoWriter(silent, clip.size, clip.fps) as writer:
-        for frame in frames:
-            picture = draw(frame, tracked_in(clip, frame.index), clip.categories.names)
-            writer.write(picture, frame.seconds)
-            times.append(frame.seconds)
+        times = _draw_all(clip, frames, writer)
     join_videos([silent], times, path, clip.fps, sound)
+
+
+def _draw_all(clip: TrackedClip, frames: Iterable[Frame], writer: VideoWriter) -> list[float]:
+    """Draw frames with the tracks of their clip; gives their times."""
+    times = []
+    for frame in frames:
+        picture = draw(frame, tracked_in(clip, frame.index), clip.categories.names)
+        writer.write(picture, frame.seconds)
+        times.append(frame.seconds)
+    return times
 
 
 def tracked_in(clip: TrackedClip, frame: int) -> TrackedDetections:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
-
-import torch
 
 from qivis.data.video import FrameSource, VideoInfo, is_live
 from qivis.errors import VideoError
@@ -14,6 +13,7 @@ from qivis.inference.ahead import Behind
 from qivis.inference.journal import Journal
 from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.inference.recorder import Recorder
+from qivis.inference.redraw import redraw_stale_parts
 from qivis.inference.run_folder import OVERLAY, TRACKS, UNFINISHED
 from qivis.inference.video import segment_frames
 from qivis.structures import Frame, TrackedClip, TrackedDetections
@@ -75,14 +75,16 @@ def run_clip(
     live = is_live(source) and not path.exists()
     # What a stream has shown does not come again: a run that was cut short is put together.
     rest = iter(()) if live and journal.num_chunks else wanted(reader, plan, journal.next_index)
-    min_frames = predictor.tracking.min_frames
-    recorder = Recorder(journal, info, predictor.categories, min_frames, with_overlay=plan.overlay)
+    min_frames, labels = predictor.tracking.min_frames, plan.labels
+    recorder = Recorder(
+        journal, info, predictor.categories, min_frames, labels, with_overlay=plan.overlay
+    )
     with recorder, Behind(FRAMES_BEHIND) as behind:
         try:
             for frame, tracked in progress(
                 segment_frames(rest, predictor, tracker, plan.frames_per_call)
             ):
-                behind.call(recorder.add, frame, _of(tracked, plan.labels), tracker.state)
+                behind.call(recorder.add, frame, tracked, tracker.state)
         except KeyboardInterrupt:
             if not live:
                 raise
@@ -92,8 +94,12 @@ def run_clip(
     if not journal.num_chunks:
         raise VideoError(f"{source}: none of the frames that were asked for could be decoded")
     clip = gather(journal, info, predictor, lost)
-    parts = [journal.overlay(chunk) for chunk in range(journal.num_chunks)]
+    if labels is not None:
+        clip = replace(clip, tracks=tuple(t for t in clip.tracks if t.label in labels))
     if plan.overlay:
+        if not live:
+            redraw_stale_parts(journal, clip, partial(wanted, reader, plan))
+        parts = [journal.overlay(chunk) for chunk in range(journal.num_chunks)]
         sound = path if path.is_file() else None
         times = [seconds for seconds in clip.times if seconds is not None]
         join_videos(parts, times, folder / OVERLAY, info.fps, sound)
@@ -113,13 +119,6 @@ def wanted(reader: FrameSource, plan: Plan, start: int = 0) -> Iterator[Frame]:
 def end_of(plan: Plan) -> float:
     """Seconds of a clip that are looked at."""
     return float("inf") if plan.seconds is None else plan.seconds
-
-
-def _of(tracked: TrackedDetections, labels: Sequence[int] | None) -> TrackedDetections:
-    """The tracks of some classes: chosen after tracking, which settles the labels."""
-    if labels is None:
-        return tracked
-    return tracked[torch.isin(tracked.labels, torch.tensor(labels))]
 
 
 def gather(

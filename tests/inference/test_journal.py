@@ -17,7 +17,7 @@ def frames():
     masks = rle.encode(torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(0)) > 0.5)
     first, second, third = (View(mask, 0.1 + 0.2, 1 / 3) for mask in masks)
     return [
-        JournalFrame(0, 0.0, [Identified(0, 2, first), Identified(1, 0, second)]),
+        JournalFrame(0, 0.0, [Identified(0, 2, first), Identified(1, 0, second)], (1,)),
         JournalFrame(2, 0.0667, []),
         JournalFrame(3, 0.1, [Identified(1, 0, third)]),
     ]

@@ -35,7 +35,7 @@ def named(*ids):
 
 
 def record(journal, number, *, with_overlay=True):
-    with Recorder(journal, INFO, CATEGORIES, 3, with_overlay=with_overlay) as recorder:
+    with Recorder(journal, INFO, CATEGORIES, 3, None, with_overlay=with_overlay) as recorder:
         for index in range(number):
             image = torch.full((3, *SIZE), index % 256, dtype=torch.uint8)
             frame = Frame(image, index, index / 10)
@@ -69,7 +69,7 @@ def test_without_an_overlay_only_the_journal_is_written(tmp_path):
 
 
 def fail_after(journal, number):
-    with Recorder(journal, INFO, CATEGORIES, 3, with_overlay=True) as recorder:
+    with Recorder(journal, INFO, CATEGORIES, 3, None, with_overlay=True) as recorder:
         for index in range(number):
             frame = Frame(torch.zeros(3, *SIZE, dtype=torch.uint8), index, index / 10)
             recorder.add(frame, named(0), TrackerState())
@@ -104,7 +104,7 @@ def pictures(path):
 
 
 def add_all(journal, ids_of_frames, start=0):
-    with Recorder(journal, INFO, CATEGORIES, 3, with_overlay=True) as recorder:
+    with Recorder(journal, INFO, CATEGORIES, 3, None, with_overlay=True) as recorder:
         for index, ids in enumerate(ids_of_frames, start):
             recorder.add(frame_of(index), named(*ids), TrackerState(None, index))
         recorder.finish()

@@ -12,8 +12,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from qivis.config.schema import TrackingConfig
 from qivis.data.video import open_video
 from qivis.errors import VideoError
 from qivis.export.tracks_json import read_tracks
@@ -22,6 +24,7 @@ from qivis.inference.journal import Journal
 from qivis.inference.predictor import load_predictor
 from qivis.inference.run import Plan, gather, run_clip, wanted
 from qivis.inference.run_folder import OVERLAY, TRACKS, UNFINISHED, begin_run
+from qivis.structures import Categories, Category, Detections
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = Plan(stride=1, seconds=None, labels=None, overlay=True, frames_per_call=4)
@@ -233,6 +236,65 @@ def test_frames_that_are_lost_at_the_end_count_for_what_is_drawn(predictor, tmp_
         (pictures / f"{number}.png").write_bytes(b"no picture")
     assert predictor.tracking.min_frames == 2
     assert overlay("with lost ones", None) == bare
+
+
+class Oracle:
+    """Sees the same square in every frame of a clip, and takes it for what `labels` says."""
+
+    tracking = TrackingConfig(association="overlap", min_frames=3)
+    categories = Categories((Category(1, "person"), Category(18, "dog")))
+
+    def __init__(self, labels):
+        self.labels = iter(labels)
+
+    def __call__(self, images):
+        return [self.find(next(self.labels)) for _ in images]
+
+    def find(self, label):
+        masks = torch.zeros(1, 32, 48, dtype=torch.bool)
+        masks[:, 8:20, 10:30] = True
+        boxes, scores = torch.tensor([[10.0, 8, 30, 20]]), torch.tensor([0.9])
+        seen = (boxes, torch.tensor([label]), scores, masks, torch.zeros(1, 1))
+        return Detections((32, 48), *seen)
+
+
+PERSON, DOG = 0, 1
+AT_FIRST_A_PERSON = [PERSON] * 8 + [DOG] * (LENGTH - 8)  # in the first chunk and in the second
+
+
+@pytest.mark.parametrize("labels", [None, (DOG,)], ids=["all", "dogs"])
+def test_the_class_of_a_track_is_that_which_it_has_in_the_end(clip, tmp_path, labels):
+    plan = replace(EVERYTHING, labels=labels)
+    found = run(clip, Oracle(AT_FIRST_A_PERSON), tmp_path / "turning", plan)
+    drawn = list(Journal(tmp_path / "turning" / UNFINISHED, (32, 48)).frames())
+    assert [seen.label for frame in drawn for seen in frame.seen][:: LENGTH - 1] == [PERSON, DOG]
+    run(clip, Oracle([DOG] * LENGTH), tmp_path / "always", plan)
+    (track,) = found.tracks
+    assert (track.label, track.num_seen) == (DOG, LENGTH)
+    assert contents(tmp_path / "turning") == contents(tmp_path / "always")
+
+
+def test_what_is_of_another_class_in_the_end_is_nowhere(clip, tmp_path):
+    plan = replace(EVERYTHING, labels=(PERSON,))
+    found = run(clip, Oracle(AT_FIRST_A_PERSON), tmp_path / "turning", plan)
+    run(clip, Oracle([DOG] * LENGTH), tmp_path / "never", plan)
+    assert found.tracks == ()
+    assert contents(tmp_path / "turning") == contents(tmp_path / "never")
+
+
+def test_a_track_is_drawn_from_its_first_frame_on_though_it_is_rarely_seen(clip, tmp_path):
+    class Seldom(Oracle):
+        def find(self, label):
+            return super().find(PERSON)[:label]
+
+    frames = [int(index in (0, 3, 8)) for index in range(LENGTH)]
+    found = run(clip, Seldom(frames), tmp_path / "run")
+    assert [track.num_seen for track in found.tracks] == [3]
+    with av.open(str(tmp_path / "run" / OVERLAY)) as shown, av.open(str(clip)) as bare:
+        pairs = zip(shown.decode(video=0), bare.decode(video=0), strict=True)
+        arrays = [[frame.to_ndarray(format="rgb24")[14, 20] for frame in pair] for pair in pairs]
+    changed = [int(np.abs(one.astype(int) - other).max() > 40) for one, other in arrays]
+    assert changed == frames
 
 
 @pytest.mark.slow
