@@ -10,14 +10,16 @@ from typing import Any
 from qivis.export.dataset_entries import CLIP_ID, category_entries, frame_names, info
 from qivis.files import write_atomically
 from qivis.ops import rle
+from qivis.ops.run_lengths import run_lengths
 from qivis.structures import Track, TrackedClip
 
 
 def write_ytvis(clip: TrackedClip, name: str, path: Path) -> None:
     """Write an annotation file of one video, as the official one is laid out.
 
-    Annotations are numbered by track id + 1, for the official metric takes 0 for no object. They
-    have a `score` and the `track_id` besides, by which wrong ones can be left out.
+    Run lengths are lists of numbers, as there: TrackEval reads no others. Annotations are numbered
+    by track id + 1, for the official metric takes 0 for no object. They have a `score` and the
+    `track_id` besides, by which wrong ones can be left out.
 
     Args:
         clip: what was found.
@@ -42,9 +44,13 @@ def _annotation(clip: TrackedClip, track: Track) -> dict[str, Any]:
         "video_id": CLIP_ID,
         "category_id": clip.categories.entries[track.label].id,
         "iscrowd": 0,
-        "segmentations": list(track.masks),
+        "segmentations": [_uncompressed(mask) if mask else None for mask in track.masks],
         "bboxes": [rle.to_box(mask) if mask else None for mask in track.masks],
         "areas": [rle.area(mask) if mask else None for mask in track.masks],
         "score": track.score,
         "track_id": track.track_id,
     }
+
+
+def _uncompressed(mask: rle.Rle) -> dict[str, Any]:
+    return {"counts": run_lengths(mask["counts"]).tolist(), "size": mask["size"]}

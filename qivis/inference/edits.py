@@ -122,6 +122,8 @@ def swap(clip: TrackedClip, track_ids: tuple[int, int], frame: int) -> Edited:
     one, other = (_find(clip, track_id) for track_id in track_ids)
     if not any(one.views[frame:]) and not any(other.views[frame:]):
         raise ConfigError(f"neither track is seen from frame {frame} on; choose an earlier frame")
+    if not any(one.views[:frame]) and not any(other.views[:frame]):
+        raise ConfigError(f"neither track is seen before frame {frame}; choose a later frame")
     swapped = (
         replace(one, views=one.views[:frame] + other.views[frame:]),
         replace(other, views=other.views[:frame] + one.views[frame:]),

@@ -144,6 +144,7 @@ def test_a_swap_may_take_over_what_another_has_begun():
         ((3, 4), 2, "there is no track 4; there are 0, 1, 3, 7"),
         ((3, 7), 5, "there is no frame 5; the clip has frames 0 to 4"),
         ((0, 1), 4, "neither track is seen from frame 4 on; choose an earlier frame"),
+        ((1, 7), 3, "neither track is seen before frame 3; choose a later frame"),
         ((0, 1), 2, "nothing of track 1 would be left; merge the tracks instead"),
         ((1, 0), 2, "nothing of track 1 would be left; merge the tracks instead"),
     ],
