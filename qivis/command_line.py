@@ -1,10 +1,11 @@
-"""What commands share: numbers as flags, and their end by Ctrl-C.
+"""What commands share: numbers as flags, what they print, and their end by Ctrl-C.
 
 Each reader of a number raises what argparse shows of a value that is none.
 """
 
 import io
 import math
+import os
 import re
 import sys
 from argparse import ArgumentTypeError
@@ -32,6 +33,15 @@ def bear_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
+
+
+def say(line: str) -> None:
+    """Tell a person, or a program that has ended meanwhile: the work is done all the same."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:

@@ -8,7 +8,7 @@ from qivis.errors import ConfigError
 from qivis.shards import Shard, own_shard, shard_argument
 
 
-def test_a_shard_takes_every_so_manieth() -> None:
+def test_a_shard_takes_every_nth() -> None:
     assert Shard(1, 3).of("abcdefgh") == "beh"
     assert Shard(2, 3).of("ab") == ""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
-from qivis.command_line import INTERRUPTED
+from qivis.command_line import INTERRUPTED, bear_any_name, say
 from qivis.errors import QivisError
 from qivis.inference.edits import Edit, Edited, drop, drop_short, merge, rename, split, swap
 
@@ -46,6 +46,8 @@ exit codes: 0 done, 2 an edit makes no sense (nothing has changed then), 130 int
 def main(argv: Sequence[str] | None = None) -> int:
     """Edit a run as the command line says; returns the exit code."""
     args = parse_args(argv)
+    bear_any_name()
+    done: list[str] = []
     try:
         from tqdm import tqdm
 
@@ -55,19 +57,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.undo:
             undo_edits(args.run, progress)
         else:
-            for line in edit_run(args.run, args.edits, progress):
-                print(line)
+            done = edit_run(args.run, args.edits, progress)
     except QivisError as error:
         print(f"edit_tracks: {error}", file=sys.stderr)
         return BAD_INPUT
     except OSError as error:
         reason = f"cannot be written to ({error.strerror or error}); nothing of it is lost"
-        print(f"edit_tracks: {args.run}: {reason}: make room, and ask again", file=sys.stderr)
+        print(
+            f"edit_tracks: {args.run}: {reason}: make room, and run the command again",
+            file=sys.stderr,
+        )
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("edit_tracks: interrupted; ask again to have it done as a whole", file=sys.stderr)
+        print(
+            "edit_tracks: interrupted; run the command again to have it done as a whole",
+            file=sys.stderr,
+        )
         return INTERRUPTED
-    print(args.run)
+    for line in (*done, args.run):
+        say(line)
     return DONE
 
 
@@ -84,7 +92,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = partial(parser.add_argument, dest="edits", action="append", default=[])
     add("--merge", type=_merge, metavar="ID,ID", help="one object, with the first id and its class")
     add("--split", type=_split, metavar="ID@FRAME", help="another object from this frame on")
-    add("--swap", type=_swap, metavar="ID,ID@FRAME", help="each the other from this frame on")
+    add("--swap", type=_swap, metavar="ID,ID@FRAME", help="two objects mixed up from this frame on")
     add("--drop", type=_drop, metavar="ID", help="no object")
     add("--rename", type=_rename, metavar="ID=CLASS", help="of another class")
     add("--min-length", type=_min_length, metavar="N", help="drop what fewer frames show")

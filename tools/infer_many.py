@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
 
-from qivis.command_line import INTERRUPTED, bear_any_name, whole_number
+from qivis.command_line import INTERRUPTED, bear_any_name, say, whole_number
 from qivis.errors import QivisError
 from qivis.inference.arguments import command_parser, parse_with
 
@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = False
     try:
         for outcome in segment_many(args, args.workers):
-            print(outcome.lines, end="", flush=True)
+            if outcome.lines:
+                say(outcome.lines.rstrip("\n"))
             if outcome.complaint:
                 failed = True
                 print(f"infer_many: {outcome.complaint}", file=sys.stderr)

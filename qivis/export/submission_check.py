@@ -19,7 +19,10 @@ from qivis.export.submission_entries import Expected, check_entry, is_whole, lis
 from qivis.export.submission_faults import Fault, Report, collect
 
 MOST_TRACKS = 100  # of a video and category that the official evaluation looks at
-UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # everywhere; what else there is, is not
+UNPACKED = {
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+}  # by every server; of other methods that is not known
 
 
 def check_submission(path: Path, expected: Expected) -> Report:

@@ -83,7 +83,7 @@ def _check_keys(entry: Mapping[str, Any], place: str) -> Iterator[Fault]:
     for key in KEYS:
         if key not in entry:
             close = difflib.get_close_matches(key, unknown, n=1)
-            hint = f"; is {close[0]!r} meant so?" if close else ""
+            hint = f"; did you mean it by {close[0]!r}?" if close else ""
             yield Fault(kinds.MISSING_KEY, place, f"no {key!r}{hint}")
     for key in unknown:
         yield Fault(kinds.UNKNOWN_KEY, place, repr(key))

@@ -36,7 +36,7 @@ NO_ENTRIES = Kind(
 NOT_AN_ENTRY = Kind(
     "not an entry", "write objects with video_id, category_id, score and segmentations"
 )
-MISSING_KEY = Kind("missing key", "give every entry these four keys, spelt so")
+MISSING_KEY = Kind("missing key", "give every entry these four keys, spelt exactly like this")
 UNKNOWN_KEY = Kind("unknown key", "leave it out; the official evaluation does not ask for it", True)
 REPEATED_KEY = Kind("repeated key", "give every key of an object once; only the last one counts")
 UNKNOWN_VIDEO = Kind(
@@ -45,7 +45,7 @@ UNKNOWN_VIDEO = Kind(
 UNKNOWN_CATEGORY = Kind(
     "unknown category", "use the ids, not positions or names, of the annotation file's categories"
 )
-BAD_SCORE = Kind("score is not a number", "write a finite number, the higher the surer")
+BAD_SCORE = Kind("score is not a number", "write a finite number; higher means more confident")
 # The metric looks at the order of the scores alone, so that logits and percentages do no harm;
 # but they may be a slip, and mixed with shares they would be one.
 UNUSUAL_SCORE = Kind("score outside 0 to 1", "see that all scores are on one scale", True)

@@ -23,7 +23,7 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
 
     Args:
         items: what is iterated over, in the thread alone.
-        depth: as many are taken ahead at most.
+        depth: at most this many are taken ahead.
 
     Yields:
         The items in their order; an error of theirs is raised in its place.

@@ -44,10 +44,10 @@ def _check_unchanged(source: str, num_bytes: int | None) -> None:
         raise VideoError(f"{source}: was live, and cannot be seen once more")
     stats = stats_of(source)
     if not stats:
-        raise VideoError(f"{source}: is not there any more; put it back, and ask again")
+        raise VideoError(f"{source}: is no longer there; put it back, and run the command again")
     if num_bytes not in (None, sum(stat.st_size for stat in stats)):
         raise _not_the_same(source)
 
 
 def _not_the_same(source: str) -> VideoError:
-    return VideoError(f"{source}: is not the clip any more in which the tracks were found")
+    return VideoError(f"{source}: is no longer the clip in which the tracks were found")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import functools
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qivis.command_line import INTERRUPTED, bear_any_name
+from qivis.command_line import INTERRUPTED, bear_any_name, say
 from qivis.counted import counted
 from qivis.errors import ConfigError, DataError, QivisError, WeightsError
 from qivis.files import exists, make_writable, remove_partial_files
@@ -265,15 +264,6 @@ def check_writable(folder: Path) -> None:
         raise DataError(
             f"{folder}: cannot write there ({error.strerror}); choose another folder with --out"
         ) from error
-
-
-def say(line: str) -> None:
-    """Tell a person, or a program that has ended meanwhile: the clips are done all the same."""
-    try:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(reason: object) -> None:

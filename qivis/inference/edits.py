@@ -133,7 +133,7 @@ def swap(clip: TrackedClip, track_ids: tuple[int, int], frame: int) -> Edited:
             raise ConfigError(
                 f"nothing of track {track.track_id} would be left; merge the tracks instead"
             )
-    said = f"tracks {_listed(track_ids)} are each the other from frame {frame} on"
+    said = f"tracks {one.track_id} and {other.track_id} are swapped from frame {frame} on"
     return Edited(_with(clip, track_ids, *swapped), said)
 
 

@@ -109,7 +109,7 @@ def check_no_edit_is_open(folder: Path) -> None:
     if (folder / BEFORE_EDIT).exists():
         raise DataError(
             f"{folder}: an edit was cut short; have it done or undone by tools/edit_tracks.py, and "
-            "ask again"
+            "run the command again"
         )
 
 
@@ -147,7 +147,7 @@ def _earlier_run(path: Path, task: Task) -> Path | None:
     folder, found = others[0]
     raise DataError(
         f"{folder}: cannot go on, for that run was asked for something else: "
-        f"{_difference(found, task)}; ask the same, or leave out --resume to begin anew"
+        f"{_difference(found, task)}; use the same settings, or leave out --resume to begin anew"
     )
 
 

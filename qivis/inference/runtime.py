@@ -1,7 +1,6 @@
 """What runs the network of a command line: PyTorch, or ONNX Runtime with an exported graph."""
 
 import logging
-import tempfile
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 
 from qivis.config.schema import InputConfig
 from qivis.errors import ConfigError, WeightsError
+from qivis.files import make_writable
 from qivis.inference.onnx_predictor import (
     AnyPredictor,
     check_onnx_device,
@@ -42,7 +42,9 @@ def load_for_runtime(args: Namespace) -> AnyPredictor:
             "tools/export_onnx.py --size"
         )
     if (is_graph or args.runtime == "onnx") and args.precision == "bfloat16":
-        raise ConfigError("--precision bfloat16: ONNX graphs have float32; leave one of both out")
+        raise ConfigError(
+            "--precision bfloat16: ONNX graphs have float32; leave one of the two out"
+        )
     if is_graph:
         return load_onnx_predictor(args.weights, args.device, args.association)
     if args.runtime == "onnx":
@@ -84,7 +86,11 @@ def exported(weights: str, short_side: int | None) -> Path:
     graph = cache_folder() / "onnx" / name
     if not graph.exists():
         _see_that_it_can_be_kept(graph.parent)
-        log.warning("%s: is made an ONNX graph, which takes minutes; kept: %s", weights, graph)
+        log.warning(
+            "%s: is converted to an ONNX graph, which takes minutes; it is kept in %s",
+            weights,
+            graph,
+        )
         model.drop_training_heads()
         export_onnx(graph, model.eval(), header, (height, width))
     return graph
@@ -93,9 +99,7 @@ def exported(weights: str, short_side: int | None) -> Path:
 def _see_that_it_can_be_kept(folder: Path) -> None:
     """Before the minutes that it takes to make what is to be kept."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable(folder)
     except OSError as error:
         raise WeightsError(
             f"{folder}: no ONNX graph can be kept there ({error.strerror}); name another cache "

@@ -29,10 +29,7 @@ def to_supervision(tracked: TrackedDetections, names: Sequence[str] = ()) -> Det
     try:
         from supervision import Detections
     except ImportError as error:
-        raise DataError(
-            "supervision is not installed, so there are no Detections of its own: "
-            "pip install supervision"
-        ) from error
+        raise DataError("supervision is not installed: pip install 'qivis[supervision]'") from error
     objects = tracked.to("cpu")
     called = names_of(objects.labels, names) if len(names) else []
     return Detections(

@@ -51,7 +51,7 @@ def test_every_key_is_needed(key: str) -> None:
 
 def test_a_misspelt_key_is_guessed() -> None:
     assert faults_of(without("segmentations") | {"segmentation": [MASK]}) == [
-        ("missing key", "no 'segmentations'; is 'segmentation' meant so?"),
+        ("missing key", "no 'segmentations'; did you mean it by 'segmentation'?"),
         ("unknown key", "'segmentation'"),
     ]
 

@@ -59,19 +59,19 @@ def test_what_was_live_is_not_opened(summary, source, tmp_path, monkeypatch):
 
 def test_a_clip_that_is_gone_is_named(summary):
     gone = asked(summary, FRAMES, source="/nowhere/clip.mp4")
-    assert refusal(gone).startswith("/nowhere/clip.mp4: is not there any more; put it back")
+    assert refusal(gone).startswith("/nowhere/clip.mp4: is no longer there; put it back")
 
 
 def test_pictures_that_are_gone_are_named(summary):
     gone = asked(summary, FRAMES, source="/nowhere/*.jpg")
-    assert refusal(gone).startswith("/nowhere/*.jpg: is not there any more; put it back")
+    assert refusal(gone).startswith("/nowhere/*.jpg: is no longer there; put it back")
 
 
 def test_another_clip_of_that_name_is_refused_though_it_has_such_frames(tmp_path):
     summary, _ = read_run(make_run(tmp_path))
     with (tmp_path / "clip.mkv").open("ab") as file:
         file.write(b"more")
-    assert refusal(summary).endswith("is not the clip any more in which the tracks were found")
+    assert refusal(summary).endswith("is no longer the clip in which the tracks were found")
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_another_clip_of_that_name_is_refused_though_it_has_such_frames(tmp_path
 )
 def test_other_frames_than_in_the_run_are_refused(summary, frames, lost, height):
     other = replace(asked(summary, frames, lost), height=height)
-    assert refusal(other).endswith("is not the clip any more in which the tracks were found")
+    assert refusal(other).endswith("is no longer the clip in which the tracks were found")

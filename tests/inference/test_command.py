@@ -250,7 +250,7 @@ def test_without_anything_to_look_at_there_are_only_numbers(run, clip):
     assert sorted(p.name for p in Path(lines[-1]).iterdir()) == ["summary.json", "tracks.json"]
 
 
-def test_every_so_manieth_frame_is_looked_at_until_the_time_is_over(run, clip):
+def test_only_frames_at_the_stride_are_looked_at_until_the_time_is_over(run, clip):
     _, lines, _ = run(clip, "--score", 0, "--stride", 2, "--max-frames", 5)
     summary = json.loads(Path(lines[-1], "summary.json").read_text())
     assert (summary["frames"], summary["lost_frames"]) == (3, [])

@@ -218,8 +218,8 @@ def test_without_the_clip_what_needs_its_pictures_is_removed_and_said(run, tmp_p
     assert not (run / OVERLAY).exists()
     assert not (run / "cutouts").exists()
     assert [record.getMessage() for record in caplog.records] == [
-        f"{run / name}: removed until it can be made anew: {tmp_path / 'clip.mkv'}: is not "
-        "there any more; put it back, and ask again"
+        f"{run / name}: removed until it can be made anew: {tmp_path / 'clip.mkv'}: is no "
+        "longer there; put it back, and run the command again"
         for name in (OVERLAY, "cutouts", REVIEW)
     ]
     undo_edits(run)
@@ -392,7 +392,7 @@ def test_where_the_original_cannot_be_kept_nothing_is_touched(run):
     assert finished.returncode == 2
     complaint = finished.stderr.splitlines()[-1]
     assert complaint.startswith(f"edit_tracks: {run}: cannot be written to (File too large)")
-    assert complaint.endswith("make room, and ask again")
+    assert complaint.endswith("make room, and run the command again")
     assert contents(run) == before
 
 

@@ -124,7 +124,7 @@ def test_tracks_that_were_mixed_up_are_each_the_other_from_the_frame_on():
         (None,) * 3 + (E, A),
     ]
     assert labels(clip) == labels(CLIP)
-    assert said == "tracks 0, 3 are each the other from frame 1 on"
+    assert said == "tracks 0 and 3 are swapped from frame 1 on"
 
 
 def test_what_is_swapped_twice_is_as_before():

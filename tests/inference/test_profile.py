@@ -33,9 +33,10 @@ def test_time_is_counted_for_the_stage_in_which_it_is_spent(monkeypatch):
         assert list(run.wanted(3)) == [0, 1, 2]
         run.gather()
     spent = milliseconds(profile.table(num_frames=2))
-    assert 20 <= spent["put together"] < 30
-    assert 15 <= spent["decode"] < 25
-    assert spent["the whole run"] >= 50
+    assert spent["put together"] >= 20
+    assert spent["decode"] >= 15
+    elsewhere = spent["the whole run"] - spent["put together"] - spent["decode"]
+    assert elsewhere >= 25
     assert "tracking" not in spent
 
 

@@ -161,7 +161,7 @@ def test_a_run_that_is_cut_short_at_its_very_end_is_only_put_together(
     assert contents(folder) == whole
 
 
-def test_every_so_manieth_frame_is_looked_at(clip, predictor, tmp_path):
+def test_only_frames_at_the_stride_are_looked_at(clip, predictor, tmp_path):
     found = run(clip, predictor, tmp_path / "run", replace(EVERYTHING, stride=10))
     assert found.times == pytest.approx([0.0, 0.33, 0.825], abs=1e-3)
     assert found.fps == open_video(clip).info.fps / 10

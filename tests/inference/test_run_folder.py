@@ -99,7 +99,9 @@ def test_another_task_that_is_finished_does_not_stand_in_the_way(tmp_path):
 
 def test_another_task_that_was_cut_short_is_not_mixed_with_this_one(tmp_path):
     begin(tmp_path / "clip", OTHER)
-    with pytest.raises(DataError, match="stride was 2, is 1; ask the same, or leave out --resume"):
+    with pytest.raises(
+        DataError, match="stride was 2, is 1; use the same settings, or leave out --resume"
+    ):
         begin(tmp_path / "clip", resume=True)
 
 

@@ -1,6 +1,9 @@
 """The command that corrects the tracks of a run: what it prints and how it ends."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import edit_tracks
@@ -60,7 +63,7 @@ def test_swapped_tracks_have_each_other_s_masks_from_the_frame_on(
 ) -> None:
     before = masks(run)
     assert edit(run, "--swap", "7,3@5") == 0
-    said = "tracks 7, 3 are each the other from frame 5 on"
+    said = "tracks 7 and 3 are swapped from frame 5 on"
     assert capsys.readouterr().out.splitlines() == [said, str(run)]
     assert masks(run) == {
         0: before[0],
@@ -68,6 +71,27 @@ def test_swapped_tracks_have_each_other_s_masks_from_the_frame_on(
         7: before[7][:5] + before[3][5:],
     }
     assert masks(run) != before
+
+
+@pytest.mark.parametrize("kind", ["nobody listens", "a name without letters"])
+def test_an_edit_that_is_made_is_no_failure_whoever_is_told(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "b\u00fcro"
+    folder.mkdir()
+    run = make_run(folder)
+    command = [sys.executable, str(TOOL), str(run), "--drop", "7"]
+    listening, telling = os.pipe()
+    if kind == "nobody listens":
+        os.close(listening)
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(
+        command, stdout=telling, stderr=subprocess.PIPE, text=True, env=environment, check=False
+    )
+    os.close(telling)
+    assert (result.returncode, ids(run)) == (0, [0, 3])
+    assert "edit_tracks" not in result.stderr
+    if kind != "nobody listens":
+        assert rb"b\xfcro" in os.read(listening, 10_000)
+        os.close(listening)
 
 
 def test_all_is_undone_at_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

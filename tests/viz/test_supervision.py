@@ -58,5 +58,5 @@ def test_an_annotator_of_supervision_draws_the_masks() -> None:
 
 def test_where_supervision_is_missing_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(DataError, match="pip install supervision"):
+    with pytest.raises(DataError, match=r"pip install 'qivis\[supervision\]'"):
         to_supervision(tracked(1))

@@ -26,6 +26,7 @@ from itertools import pairwise
 from math import hypot, prod
 from statistics import median
 
+from qivis.counted import counted
 from qivis.ops import rle
 from qivis.structures import TrackedClip
 from qivis.viz.review.sights import Sight, closeness, nearness, sights
@@ -164,7 +165,7 @@ def _handovers(traces: Sequence[_Trace], window: int) -> Iterator[Moment]:
             ended.add(old.track_id)
             begun.add(new.track_id)
             missing = new.first.frame - old.last.frame - 1
-            when = f"{_frames(missing)} later" if missing else "in the next frame"
+            when = f"{counted(missing, 'frame')} later" if missing else "in the next frame"
             reason = f"{old.name} ends, and {new.name} begins close by {when}"
             ids = (old.track_id, new.track_id)
             yield Moment(Sign.HANDOVER, old.last.frame, new.first.frame, ids, score, reason)
@@ -258,7 +259,7 @@ def _looks(trace: _Trace) -> Iterator[Moment]:
         if usual <= 0 or likeness >= usual:
             continue
         missing = new.frame - old.frame - 1
-        after = f", after {_frames(missing)} out of sight" if missing else ""
+        after = f", after {counted(missing, 'frame')} out of sight" if missing else ""
         reason = (
             f"{trace.name} looks unlike before: likeness {likeness:.2f}, usually {usual:.2f}{after}"
         )
@@ -294,7 +295,3 @@ def _one_of(group: Sequence[Moment]) -> Moment:
         score=1 - prod(1 - sign.score for sign in strongest),
         reason="; ".join(sign.reason for sign in strongest),
     )
-
-
-def _frames(number: int) -> str:
-    return f"{number} frame{'' if number == 1 else 's'}"

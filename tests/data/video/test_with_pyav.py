@@ -1,7 +1,7 @@
 """PyAV: what it finds out about a file, and how patient it is with damage."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -108,15 +108,15 @@ def test_a_packet_that_is_not_to_be_seen_is_no_loss_for_the_patient(
     assert decoder.lost == []
 
 
-@pytest.mark.parametrize("percent", [50, 60, 70, 80, 90])
-def test_whoever_does_not_complain_has_given_all(make_clip: MakeClip, percent: int) -> None:
+def test_whoever_does_not_complain_has_given_all(make_clip: MakeClip) -> None:
     # What threads are still decoding when an incomplete last packet fails gets lost silently.
     path = make_clip("clip.flv")
     content = path.read_bytes()
-    path.write_bytes(content[: percent * len(content) // 100])
-    patient = num_frames(path, is_patient=True)
-    try:
-        impatient = num_frames(path, is_patient=False)
-    except DecoderStoppedError:
-        return
-    assert impatient == patient > 0
+    complete = []
+    for percent in (50, 60, 70, 80, 90):
+        path.write_bytes(content[: percent * len(content) // 100])
+        patient = num_frames(path, is_patient=True)
+        with suppress(DecoderStoppedError):
+            complete.append(num_frames(path, is_patient=False) == patient > 0)
+    assert complete
+    assert all(complete)

@@ -327,6 +327,17 @@ def test_a_moment_is_visited_by_a_click(review: Page) -> None:
     assert review.run("review.moments.items[1].visit.getAttribute('aria-current')") == "true"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0:00.00"), (59.994, "0:59.99"), (59.9997, "1:00.00"), (299.9997, "5:00.00")],
+)
+def test_times_are_rounded_to_hundredths_before_minutes_are_counted(
+    review: Page, seconds: float, shown: str
+) -> None:
+    told = f"review.clip.clock.call({{ seconds: [{seconds}] }}, 0)"
+    assert review.run(told) == shown
+
+
 def command(page: Page) -> list[str]:
     return shlex.split(page.run("document.getElementById('command').textContent"))
 

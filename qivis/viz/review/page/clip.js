@@ -69,8 +69,9 @@ class Clip {
   clock(frame) {
     const seconds = this.seconds[frame];
     if (seconds === null) return "lost";
-    const rest = (seconds % 60).toFixed(2);
-    return `${Math.floor(seconds / 60)}:${rest.padStart(5, "0")}`;
+    const hundredths = Math.round(100 * seconds);
+    const rest = ((hundredths % 6000) / 100).toFixed(2);
+    return `${Math.floor(hundredths / 6000)}:${rest.padStart(5, "0")}`;
   }
 }
 

@@ -4,7 +4,7 @@
  * An edit is one of
  *   {kind: "merge", ids}          tracks that are one object
  *   {kind: "split", id, frame}    a track that is another object from this frame on
- *   {kind: "swap", ids, frame}    two tracks that are each the other from this frame on
+ *   {kind: "swap", ids, frame}    two tracks that have taken each other's place from this frame on
  *   {kind: "drop", id}            a track that is none
  *   {kind: "rename", id, name}    a track of another class
  */

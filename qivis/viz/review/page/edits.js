@@ -97,7 +97,7 @@ class EditBox {
     if (!this.selected.length) return "Tick tracks in the timeline, or take up a proposal.";
     const both = commonFrames(this.selected);
     const names = this.selected.map(({ title }) => title).join(", ");
-    return both ? `${names}: seen together in ${both} frames.` : names;
+    return both ? `${names}: seen together in ${counted(both, "frame")}.` : names;
   }
 
   changeTo(edits) {

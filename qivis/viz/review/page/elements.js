@@ -15,6 +15,10 @@ function byId(id) {
   return document.getElementById(id);
 }
 
+function counted(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 /** A picture of a track in a frame, `side` pixels wide; `key` says of which (`page_data.py`). */
 function portrait(clip, key, side) {
   const [id, frame] = key.split("@").map(Number);

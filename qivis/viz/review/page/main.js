@@ -163,8 +163,4 @@ class Review {
   }
 }
 
-function counted(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 const review = new Review(Clip.read());

@@ -38,7 +38,7 @@ class Timeline {
     const name = keepFocus(
       element(
         "button",
-        { type: "button", title: `Seen in ${track.seen} frames; click to see it alone` },
+        { type: "button", title: `Seen in ${counted(track.seen, "frame")}; click to see it alone` },
         portrait(this.clip, track.portrait, Timeline.PORTRAIT),
         trackName(track),
         score,
