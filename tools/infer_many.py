@@ -38,10 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for outcome in segment_many(args, args.workers):
             if outcome.lines:
                 say(outcome.lines.rstrip("\n"))
+            sys.stderr.write(outcome.warnings)
             if outcome.complaint:
                 failed = True
                 print(f"infer_many: {outcome.complaint}", file=sys.stderr)
-    except (QivisError, OSError) as error:  # the latter of a cluster that cannot be reached, too
+    except (QivisError, OSError) as error:
         failed = True
         print(f"infer_many: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -55,14 +55,16 @@ def begin_named_run(path: Path, task: Task, *, overwrite: bool) -> Path:
     So that many processes that are told of the same clips agree on their folders, whoever is first.
 
     Args:
-        path, task, overwrite: as `begin_run` takes them.
+        path, task: as `begin_run` takes them.
+        overwrite: replace what was another task. The same one goes on, or is done: the command may
+            be given again until all is done.
 
     Raises:
         DataError: if `path` is of another task, or not of a run, and is not to be overwritten.
     """
     _bring_back(path)
     found = _task_of(path)
-    if found == task and not overwrite:
+    if found == task:
         return path
     if os.path.lexists(path) and not overwrite:
         if not found:
@@ -243,5 +245,15 @@ def _there(path: Path) -> list[Path]:
 
 
 def _difference(found: Task, task: Task) -> str:
-    names = [name for name in {**found, **task} if found.get(name) != task.get(name)]
-    return ", ".join(f"{name} was {found.get(name)!r}, is {task.get(name)!r}" for name in names)
+    was, now = _flat(found), _flat(task)
+    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    return ", ".join(f"{name} was {was.get(name)!r}, is {now.get(name)!r}" for name in names)
+
+
+def _flat(task: Task) -> dict[str, Any]:
+    """Settings of sections under names such as tracking.birth_score."""
+    flat = dict[str, Any]()
+    for name, value in task.items():
+        inner = value if isinstance(value, dict) else {}
+        flat |= {f"{name}.{key}": setting for key, setting in inner.items()} or {name: value}
+    return flat

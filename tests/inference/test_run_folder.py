@@ -159,7 +159,8 @@ def test_a_run_of_a_fixed_name_is_begun_and_goes_on(tmp_path):
         assert [p.name for p in path.parent.iterdir()] == ["clip"]
     complete(path)
     assert is_finished(begin_named_run(path, TASK, overwrite=False))
-    assert not is_finished(begin_named_run(path, TASK, overwrite=True))
+    assert is_finished(begin_named_run(path, TASK, overwrite=True))
+    assert not is_finished(begin_named_run(path, OTHER, overwrite=True))
 
 
 @pytest.mark.parametrize("is_complete", [False, True], ids=["cut short", "finished"])
@@ -180,6 +181,15 @@ def test_a_run_of_a_fixed_name_leaves_alone_what_is_not_a_run(tmp_path, overwrit
     with pytest.raises(DataError, match=r"clip: is not (a|the folder of a) run"):
         begin_named_run(tmp_path / "clip", TASK, overwrite=overwrite)
     assert (tmp_path / "clip" / "thesis.tex").read_text() == "mine"
+
+
+def test_of_settings_in_sections_those_that_differ_are_named(tmp_path):
+    def task(score):
+        return {**TASK, "tracking": {"birth_score": score, "memory_frames": 30}}
+
+    begin_named_run(tmp_path / "clip", task(0.3), overwrite=False)
+    with pytest.raises(DataError, match=r"else: tracking.birth_score was 0.3, is 0.5; choose"):
+        begin_named_run(tmp_path / "clip", task(0.5), overwrite=False)
 
 
 def test_two_cannot_work_on_the_same_run(tmp_path):

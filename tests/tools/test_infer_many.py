@@ -40,6 +40,25 @@ def clips(tmp_path: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'qivis[ray]'")
+def test_two_workers_do_two_clips_at_once_and_sigterm_is_as_ctrl_c(
+    clips: list[str], tiny_weights: Path, tmp_path: Path
+) -> None:
+    options = ["--weights", str(tiny_weights), "--score", "0", "--device", "cpu", "--workers", "2"]
+    out = tmp_path / "many"
+    command = [sys.executable, str(TOOL), *clips[:2], *options, "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+        until = time.monotonic() + 120
+        while len(list(out.glob(".*.lock"))) < 2:
+            assert time.monotonic() < until, "one clip waits behind the other"
+            time.sleep(0.02)
+        tool.terminate()
+        _, stderr = tool.communicate(timeout=60)
+    assert tool.returncode == 130
+    assert b"infer_many: interrupted; give the same command to go on" in stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'qivis[ray]'")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks for a lock's owner in /proc")
 def test_a_worker_that_is_killed_loses_nothing_and_nothing_is_done_twice(
     clips: list[str], tiny_weights: Path, tmp_path: Path
@@ -93,6 +112,17 @@ def process_with_open(path: Path) -> int | None:
         except OSError:  # it has ended, or is somebody else's
             continue
     return None
+
+
+@pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'qivis[ray]'")
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:port"])
+def test_a_cluster_that_is_not_there_is_one_line_at_once(
+    tmp_path: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    line = refusal(infer_many, "a.mp4", "--out", tmp_path)
+    assert f"RAY_ADDRESS: the cluster of {address!r} cannot be reached (" in line
+    assert "ray start --head" in line
 
 
 @pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'qivis[ray]'")
