@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from qivis.ops import rle
 from qivis.structures import Track, TrackedClip, View
 
 
-def write_coco_video(clip: TrackedClip, name: str, path: Path) -> None:
+def write_coco_video(
+    clip: TrackedClip, name: str, path: Path, pictures: Sequence[str] = ()
+) -> None:
     """Write an annotation file of one video.
 
     Images and annotations are numbered from 1, `frame_id` from 0; `instance_id` is track id + 1.
@@ -21,13 +23,14 @@ def write_coco_video(clip: TrackedClip, name: str, path: Path) -> None:
 
     Args:
         clip: what was found.
-        name: of the clip; its frames are called name/00000.jpg, name/00001.jpg ...
+        name: of the clip.
         path: of the json.
+        pictures: see `frame_names`, by which frames are called.
     """
     shape = {"height": clip.size[0], "width": clip.size[1]}
     images = [
         {"id": frame + 1, "video_id": CLIP_ID, "frame_id": frame, "file_name": file_name} | shape
-        for frame, file_name in enumerate(frame_names(clip, name))
+        for frame, file_name in enumerate(frame_names(clip, name, pictures))
     ]
     content = {
         "info": info(name),

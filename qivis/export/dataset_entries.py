@@ -1,5 +1,6 @@
 """What the annotation files of a clip have in common, whatever their layout."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from qivis.structures import Categories, TrackedClip
@@ -20,6 +21,15 @@ def category_entries(categories: Categories) -> list[dict[str, Any]]:
     ]
 
 
-def frame_names(clip: TrackedClip, name: str) -> list[str]:
-    """One file name a frame, also for a frame that could not be decoded; numbered from 0."""
-    return [f"{name}/{frame:05d}.jpg" for frame in range(len(clip.times))]
+def frame_names(clip: TrackedClip, name: str, pictures: Sequence[str]) -> list[str]:
+    """One file name a frame, also for a frame that could not be decoded.
+
+    Args:
+        clip: of T frames.
+        name: of the clip.
+        pictures: the T frames' files, where the clip is a sequence of pictures; else empty.
+
+    Returns:
+        Those of the pictures; for a video, numbered from 0: name/00000.jpg, name/00001.jpg ...
+    """
+    return list(pictures) or [f"{name}/{frame:05d}.jpg" for frame in range(len(clip.times))]

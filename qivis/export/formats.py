@@ -19,35 +19,49 @@ FrameOpener = Callable[[], Iterable[Frame]]
 
 
 @dataclass(frozen=True)
+class Original:
+    """The clip itself, as far as formats show its pictures or name them.
+
+    name: of the clip.
+    frames: opens it once more; the index of a frame is its place in the clip.
+    pictures: the files of its T frames, as folder/name.jpg, if it is a sequence of pictures.
+    """
+
+    name: str
+    frames: FrameOpener
+    pictures: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Export:
     """One format.
 
     file_name: of the file or folder.
-    write: takes the clip, its name, its frames, the path.
+    write: takes the tracks, the clip itself, the path.
     needs_pictures: whether it opens the frames.
     """
 
     file_name: str
-    write: Callable[[TrackedClip, str, FrameOpener, Path], None]
+    write: Callable[[TrackedClip, Original, Path], None]
     needs_pictures: bool = False
 
 
 EXPORTS: Mapping[str, Export] = {
-    "ytvis": Export("ytvis.json", lambda clip, name, _, path: write_ytvis(clip, name, path)),
+    "ytvis": Export(
+        "ytvis.json", lambda clip, of, path: write_ytvis(clip, of.name, path, of.pictures)
+    ),
     "coco-video": Export(
-        "coco_video.json", lambda clip, name, _, path: write_coco_video(clip, name, path)
+        "coco_video.json", lambda clip, of, path: write_coco_video(clip, of.name, path, of.pictures)
     ),
-    "mots": Export("mots.txt", lambda clip, _name, _frames, path: write_mots(clip, path)),
-    "mot": Export("mot.txt", lambda clip, _name, _frames, path: write_mot(clip, path)),
-    "png": Export("png", lambda clip, _name, _frames, path: write_png_masks(clip, path)),
+    "mots": Export("mots.txt", lambda clip, _, path: write_mots(clip, path)),
+    "mot": Export("mot.txt", lambda clip, _, path: write_mot(clip, path)),
+    "png": Export("png", lambda clip, of, path: write_png_masks(clip, path, of.pictures)),
     "cutouts": Export(
-        "cutouts",
-        lambda clip, _, frames, path: write_cutouts(clip, frames, path),
-        needs_pictures=True,
+        "cutouts", lambda clip, of, path: write_cutouts(clip, of.frames, path), needs_pictures=True
     ),
-    "csv": Export("tracks.csv", lambda clip, _name, _frames, path: write_csv(clip, path)),
+    "csv": Export("tracks.csv", lambda clip, _, path: write_csv(clip, path)),
     "cityscapes": Export(
-        "cityscapes", lambda clip, name, _, path: write_cityscapes(clip, name, path)
+        "cityscapes", lambda clip, of, path: write_cityscapes(clip, of.name, path)
     ),
 }
 
@@ -66,17 +80,13 @@ def check_formats(formats: Sequence[str], class_names: Sequence[str]) -> None:
         check_class_names(class_names)
 
 
-def export_clip(
-    format: str, clip: TrackedClip, name: str, frames: FrameOpener, folder: Path
-) -> Path:
+def export_clip(format: str, clip: TrackedClip, original: Original, folder: Path) -> Path:
     """Write the tracks of a clip in one of the formats, whole or not at all.
 
     Args:
         format: a name in `EXPORTS`.
         clip: what was found.
-        name: of the clip, which the data set formats call its frames by.
-        frames: opens the clip once more, which only cutouts need; the index of a frame is its
-            place in the clip.
+        original: the clip itself, which only cutouts open.
         folder: where to; what an earlier export has left there is replaced.
 
     Returns:
@@ -91,7 +101,7 @@ def export_clip(
         raise DataError(f"there is no export {format!r}; there are {', '.join(EXPORTS)}")
     path = folder / EXPORTS[format].file_name
     try:
-        EXPORTS[format].write(clip, name, frames, path)
+        EXPORTS[format].write(clip, original, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
     return path

@@ -1,5 +1,6 @@
 """Masks as DAVIS stores them: one indexed PNG a frame, whose values are the objects."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,18 @@ from qivis.structures import TrackedClip
 MOST_INDICES = 255  # besides 0 for the background
 
 
-def write_png_masks(clip: TrackedClip, folder: Path) -> None:
-    """Write 00000.png, 00001.png ... of T frames, all of them or none.
+def write_png_masks(clip: TrackedClip, folder: Path, pictures: Sequence[str] = ()) -> None:
+    """Write the masks of T frames, all of them or none.
 
     The value of an object is its track id + 1. A pixel that several objects claim goes to the best
     score. A frame that could not be decoded is empty.
+
+    Args:
+        clip: what was found.
+        folder: where to.
+        pictures: the T frames' files, where the clip is a sequence of pictures; masks are called as
+            they are. Those of a video are numbered, 00000.png, 00001.png ..., and those of pictures
+            of which two have one name.
 
     Raises:
         DataError: if an id is too large for the format.
@@ -32,8 +40,16 @@ def write_png_masks(clip: TrackedClip, folder: Path) -> None:
         )
     colors = palette()
     with atomic_folder(folder) as partial:
-        for frame in range(len(clip.times)):
-            write_indexed(partial / f"{frame:05d}.png", _indices(clip, frame), colors)
+        for frame, stem in enumerate(_stems(clip, pictures)):
+            write_indexed(partial / f"{stem}.png", _indices(clip, frame), colors)
+
+
+def _stems(clip: TrackedClip, pictures: Sequence[str]) -> list[str]:
+    stems = [Path(picture).stem for picture in pictures]
+    distinct = {stem.casefold() for stem in stems}  # which some file systems do not tell apart
+    if stems and len(distinct) == len(stems):
+        return stems
+    return [f"{frame:05d}" for frame in range(len(clip.times))]
 
 
 def palette() -> NDArray[np.uint8]:

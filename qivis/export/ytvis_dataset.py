@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from qivis.ops.run_lengths import run_lengths
 from qivis.structures import Track, TrackedClip
 
 
-def write_ytvis(clip: TrackedClip, name: str, path: Path) -> None:
+def write_ytvis(clip: TrackedClip, name: str, path: Path, pictures: Sequence[str] = ()) -> None:
     """Write an annotation file of one video, as the official one is laid out.
 
     Run lengths are lists of numbers, as there: TrackEval reads no others. Annotations are numbered
@@ -23,12 +24,13 @@ def write_ytvis(clip: TrackedClip, name: str, path: Path) -> None:
 
     Args:
         clip: what was found.
-        name: of the clip; its frames are called name/00000.jpg, name/00001.jpg ...
+        name: of the clip.
         path: of the json.
+        pictures: see `frame_names`, by which frames are called.
     """
     height, width = clip.size
     shape = {"height": height, "width": width, "length": len(clip.times)}
-    video = {"id": CLIP_ID, **shape, "file_names": frame_names(clip, name)}
+    video = {"id": CLIP_ID, **shape, "file_names": frame_names(clip, name, pictures)}
     content = {
         "info": info(name),
         "videos": [video],

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -213,6 +214,9 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     if profile:
         say(profile.table(len(clip.times)))
     summary = summarize(clip, source, name, dict(task), seconds, str(predictor.device))
+    pictures = reader.paths[:: args.stride][: summary.frames]
+    names = [f"{path.absolute().parent.name}/{path.name}" for path in pictures]
+    summary = replace(summary, pictures=names)
     write_summary(summary, folder)
     finish(folder)
     return _line(summary, summary.frames - done_before)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from qivis.errors import DataError, QivisError
-from qivis.export.formats import EXPORTS, FrameOpener, export_clip
+from qivis.export.formats import EXPORTS, FrameOpener, Original, export_clip
 from qivis.inference.summary import read_run
 from qivis.structures import TrackedClip
 from qivis.viz.review import write_proxy, write_review
@@ -30,8 +30,9 @@ def write_further(
             nothing can be written there; what can be had is written all the same.
     """
     summary, clip = read_run(folder)
+    original = Original(summary.name, frames, summary.pictures)
     tasks: list[Callable[[], object]]
-    tasks = [partial(export_clip, name, clip, summary.name, frames, folder) for name in formats]
+    tasks = [partial(export_clip, name, clip, original, folder) for name in formats]
     if review:
         tasks.append(partial(_write_page, clip, summary.name, frames, folder / REVIEW))
     failed = []

@@ -32,6 +32,7 @@ class Summary:
     task: everything that the results depend on, with which a run is made again: the clip's size
         and date, the checksum of the weights, all settings.
     versions: of the software.
+    pictures: the files of the frames, where the clip is a sequence of pictures.
     edits: made by hand since then, each as in a command line.
     missing: names of files that an edit should have made anew and could not; the next one tries.
     times: of the frames in seconds, None for lost ones, where no entry of a track tells them.
@@ -51,6 +52,7 @@ class Summary:
     categories: Sequence[dict[str, Any]]
     task: dict[str, Any]
     versions: dict[str, str]
+    pictures: Sequence[str] = ()
     edits: Sequence[str] = ()
     missing: Sequence[str] = ()
     times: Sequence[float | None] = ()

@@ -3,7 +3,7 @@ from tests.tracked_clip import CATEGORIES, LOST, tracked_clip
 
 
 def test_every_frame_has_a_name_also_a_lost_one():
-    names = frame_names(tracked_clip(), "my clip")
+    names = frame_names(tracked_clip(), "my clip", ())
     assert names == [f"my clip/0000{frame}.jpg" for frame in range(5)]
     assert names[LOST] == "my clip/00002.jpg"
 

@@ -490,6 +490,20 @@ def test_a_quoted_glob_of_videos_is_all_of_them(run, clip, tmp_path):
     assert [Path(line).name for line in (lines[2], lines[4])] == ["a", "b"]
 
 
+def test_exports_of_a_folder_of_pictures_have_their_names(run, tmp_path, monkeypatch):
+    pictures = tmp_path / "bear"
+    pictures.mkdir()
+    for number in (5, 10, 15, 20, 100):
+        Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(pictures / f"img_{number}.png")
+    monkeypatch.chdir(pictures)
+    _, lines, _ = run(".", "--stride", 2, "--export", "ytvis", "png")
+    names = ["img_5.png", "img_15.png", "img_100.png"]
+    folder = Path(lines[-1])
+    (video,) = json.loads((folder / "ytvis.json").read_text())["videos"]
+    assert video["file_names"] == [f"bear/{name}" for name in names]
+    assert sorted(path.name for path in (folder / "png").iterdir()) == sorted(names)
+
+
 def test_only_the_asked_classes_are_written(run, clip):
     _, everything, _ = run(clip, "--score", 0)
     _, squares, _ = run(clip, "--score", 0, "--classes", "square")

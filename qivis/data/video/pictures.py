@@ -31,7 +31,7 @@ class PictureSequence(FrameSource):
         self.source = source
         self.limits = limits or Limits()
         self.lost = []
-        self._paths = paths
+        self.paths = paths
         self.info = VideoInfo(
             num_frames=len(paths),
             size=self._first_size(),
@@ -41,7 +41,7 @@ class PictureSequence(FrameSource):
 
     def _first_size(self) -> tuple[int, int]:
         errors = []
-        for path in self._paths:
+        for path in self.paths:
             try:
                 height, width = self._read_picture(path).shape[1:]
             except DataError as error:
@@ -53,7 +53,7 @@ class PictureSequence(FrameSource):
         ) from errors[0]
 
     def _read(self, start: int) -> Generator[Frame, None, None]:
-        for index, path in enumerate(self._paths[start:], start):
+        for index, path in enumerate(self.paths[start:], start):
             try:
                 image = self._read_picture(path)
             except DataError as error:

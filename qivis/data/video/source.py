@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -63,6 +63,7 @@ class FrameSource(Protocol):
     """Pictures in time order, all of `info.size`; a context manager and an iterable of frames.
 
     info: known from the start.
+    paths: of the files of a sequence of pictures, one a frame; empty for all else.
     limits: how much of it is read.
     lost: ascending indices of the frames that the latest reading could not give. It grows while
         frames are read: when a frame comes, all that are missing before it are there. Frames
@@ -73,6 +74,7 @@ class FrameSource(Protocol):
     info: VideoInfo
     limits: Limits
     lost: list[int]
+    paths: Sequence[Path] = ()
     _running: Generator[Frame, None, None] | None = None
 
     def frames(self, start: int = 0) -> Generator[Frame, None, None]:
