@@ -40,7 +40,7 @@ DOORS = {  # a name that ends in a slash is a folder
     "tqdm": (
         "models/download.py",
         "data/check.py",
-        "inference/command.py",
+        "inference/one_clip.py",
         "engine/fit.py",
         "engine/evaluate.py",
         "engine/evaluate_cityscapes.py",

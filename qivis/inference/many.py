@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from qivis.errors import ConfigError, QivisError, WeightsError
-from qivis.inference.command import check_writable, clips_of, complaint_of, load_aloud, segment
+from qivis.inference.command import check_writable, clips_of, complaint_of, load_aloud
+from qivis.inference.one_clip import segment
 
 CHANCES = 3  # a clip after whose worker died so often is given up, for it may be what kills them
 

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
-from qivis.data.video import FrameSource, VideoInfo, is_live
+from qivis.data.video import FrameSource, VideoInfo, comes_live
 from qivis.errors import VideoError
 from qivis.export.tracks_json import write_tracks
 from qivis.inference.ahead import Behind
@@ -72,7 +72,7 @@ def run_clip(
     info = replace(reader.info, fps=reader.info.fps / plan.stride)
     journal = Journal(folder / UNFINISHED, info.size)
     tracker = build_tracker(predictor.tracking, journal.state())
-    live = is_live(source) and not path.exists()
+    live = comes_live(source)
     # What a stream has shown does not come again: a run that was cut short is put together.
     rest = iter(()) if live and journal.num_chunks else wanted(reader, plan, journal.next_index)
     min_frames, labels = predictor.tracking.min_frames, plan.labels

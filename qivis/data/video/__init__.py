@@ -2,13 +2,14 @@
 
 from qivis.data.video.file import Decoder
 from qivis.data.video.live import is_live
-from qivis.data.video.open import expand_source, files_of, open_video, stats_of
+from qivis.data.video.open import comes_live, expand_source, files_of, open_video, stats_of
 from qivis.data.video.source import FrameSource, VideoInfo
 
 __all__ = [
     "Decoder",
     "FrameSource",
     "VideoInfo",
+    "comes_live",
     "expand_source",
     "files_of",
     "is_live",

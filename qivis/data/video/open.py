@@ -62,9 +62,14 @@ def _open(
         return PictureSequence(path, pictures, limits)
     if path.exists():
         return _open_file(path, decoder, limits, gpu)
-    if is_live(str(source)):
+    if comes_live(source):
         return LiveSource(str(source), limits)
     return _open_glob(source, decoder, limits, gpu)
+
+
+def comes_live(source: str | Path) -> bool:
+    """Whether `open_video` takes it for something live: what exists is not, whatever its name."""
+    return is_live(str(source)) and not exists(source)
 
 
 def files_of(source: str | Path) -> list[Path]:
@@ -74,7 +79,7 @@ def files_of(source: str | Path) -> list[Path]:
         return _pictures_among(path.iterdir())
     if path.exists():
         return [path]
-    return [] if is_live(str(source)) else _of_a_glob(source)
+    return [] if comes_live(source) else _of_a_glob(source)
 
 
 def stats_of(source: str | Path) -> list[os.stat_result]:
@@ -88,7 +93,7 @@ def expand_source(source: str | Path) -> tuple[str, ...]:
     A glob that matches no picture stands for the videos that it matches; anything else for itself,
     also what cannot be opened.
     """
-    is_plain = exists(source) or is_live(str(source))
+    is_plain = exists(source) or comes_live(source)
     try:
         matches = [] if is_plain else _of_a_glob(source)
     except VideoError:  # who opens it is told
