@@ -13,7 +13,7 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 # From the lowest to the highest; parts in a row do not import one another.
 LAYERS = [
     {"errors"},
-    {"ops", "counted", "ffmpeg", "files", "command_line"}
+    {"ops", "wording", "ffmpeg", "files", "command_line"}
     | {"memory", "processor", "shards", "assets"},
     {"structures", "config"},
     {"models", "tracking", "data", "viz", "export"},

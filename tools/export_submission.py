@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from qivis.command_line import INTERRUPTED, whole_number
 from qivis.config.arguments import add_overrides
-from qivis.counted import counted
+from qivis.wording import counted
 
 DONE, BAD_INPUT = 0, 2
 

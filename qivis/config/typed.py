@@ -5,7 +5,6 @@ is there, `build` asks for what is missing.
 """
 
 import dataclasses
-import difflib
 import math
 import typing
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from qivis.config.limits import DivisorOf, Limit
 from qivis.errors import ConfigError
+from qivis.wording import did_you_mean
 
 Settings = TypeVar("Settings")
 _SHOWN = 100  # characters of a value in a message
@@ -184,8 +184,8 @@ def shown(value: Any) -> str:
 
 
 def _suggest(value: Any, choices: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(value)[:80], choices, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    question = did_you_mean(value, choices)
+    return f"; {question}" if question else ""
 
 
 def _plain(value: Any) -> Any:

@@ -6,14 +6,13 @@ a command line is understood before anything slow is.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from qivis.counted import counted
 from qivis.errors import ConfigError
+from qivis.wording import counted, did_you_mean
 
 if TYPE_CHECKING:
     from qivis.structures import Categories, Track, TrackedClip
@@ -157,9 +156,8 @@ def rename(clip: TrackedClip, track_id: int, name: str) -> Edited:
     track = _find(clip, track_id)
     names = clip.categories.names
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigError(f"there is no class {name!r}; {hint}known: {', '.join(names)}")
+        hint = f"{did_you_mean(name, names)} known: {', '.join(names)}".lstrip()
+        raise ConfigError(f"there is no class {name!r}; {hint}")
     said = f"track {track_id} is of class {name}, and was of class {names[track.label]}"
     return Edited(_with(clip, [track_id], replace(track, label=names.index(name))), said)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from qivis.command_line import say
-from qivis.counted import counted
 from qivis.data.video import FrameSource, VideoInfo, comes_live, open_video
 from qivis.errors import DataError
 from qivis.files import remove_partial_files
@@ -37,6 +36,7 @@ from qivis.inference.run_folder import (
 from qivis.inference.runtime import gpu_of
 from qivis.inference.summary import Summary, summarize, write_summary
 from qivis.inference.task import plan_of, task_of
+from qivis.wording import counted
 
 log = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ from qivis.models.inputs import prepare, resize_for_test
 from qivis.models.optimize import optimize as optimize_model
 from qivis.models.postprocess import select_detections
 from qivis.models.queryinst import QueryInst
+from qivis.models.ranking import MOST_DETECTIONS
 from qivis.models.source import open_weights
 from qivis.ops.images import PICTURE, described, is_picture
 from qivis.ops.upload import upload
 from qivis.structures import Categories, Detections
 
 LEAST_SCORE = 0.05  # what the tracker may still want to see (IDOL, CTVIS: 0.01 to 0.1)
-MOST_DETECTIONS = 50  # in a frame
 Precision = Literal["float32", "bfloat16"]
 
 

@@ -1,6 +1,5 @@
 """What a run depends on: made again from it, the results are the same."""
 
-import difflib
 from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from qivis.inference.runtime import load_for_runtime, with_short_side
 from qivis.inference.summary import software_versions
 from qivis.models.source import checksum_of
 from qivis.structures import Categories
+from qivis.wording import did_you_mean
 
 
 def load_as_asked(args: Namespace) -> AnyPredictor:
@@ -87,9 +87,6 @@ def labels_of(names: Iterable[str], categories: Categories) -> list[int]:
     known = categories.names
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ConfigError(
-                f"--classes: these weights know no {name!r}; {hint}known: {', '.join(known)}"
-            )
+            hint = f"{did_you_mean(name, known)} known: {', '.join(known)}".lstrip()
+            raise ConfigError(f"--classes: these weights know no {name!r}; {hint}")
     return [known.index(name) for name in names]

@@ -19,7 +19,7 @@ from qivis.errors import ConfigError
 from qivis.files import write_atomically
 from qivis.models.outputs import Chosen, Prediction
 from qivis.models.queryinst import QueryInst
-from qivis.models.ranking import DUPLICATE_IOU, pair_scores
+from qivis.models.ranking import DUPLICATE_IOU, MOST_DETECTIONS, pair_scores
 from qivis.models.weights import HEADER_KEY, WeightsHeader, header_text
 from qivis.ops.boxes import apart
 from qivis.ops.images import fit_size
@@ -30,7 +30,6 @@ INPUTS = ("images", "sizes")
 OUTPUTS = ("scores", "labels", "boxes", "masks", "queries", "embeddings")  # the last: if learned
 DIVISOR = 32  # of the sides of what the network sees: the coarsest stride
 LONGEST_SIDE = 8192
-MOST_DETECTIONS = 50  # as many as a `Predictor` keeps
 CANDIDATES = 1024  # pairs that NMS looks at; those behind them score next to nothing
 EXAMPLES = 2  # pictures that the network is traced with, which takes a single one for special
 WIDESCREEN = (1080, 1920)

@@ -15,6 +15,7 @@ from torchvision.ops import batched_nms
 from qivis.models.outputs import Prediction
 
 DUPLICATE_IOU = 0.6  # of boxes of one class; better than 0.5 on training pictures
+MOST_DETECTIONS = 50  # that are kept of a picture
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Figures and files are mmdetection's (configs/queryinst, metafile.yml).
 """
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from qivis.config.schema import ModelConfig
 from qivis.errors import WeightsError
 from qivis.models.download import download
+from qivis.wording import did_you_mean
 
 PUBLISHED_AT = "https://download.openmmlab.com/mmdetection/v2.0/queryinst/"
 
@@ -80,9 +80,8 @@ def published(name: str) -> Published:
     """
     short_name = name.replace("_crop", "").replace("_3x", "")
     if short_name not in ZOO:
-        close = difflib.get_close_matches(name, ZOO, n=1)
-        remedy = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(ZOO)}"
-        raise WeightsError(f"no published weights are called {name!r}{remedy}")
+        remedy = did_you_mean(name, ZOO) or f"there are {', '.join(ZOO)}"
+        raise WeightsError(f"no published weights are called {name!r}; {remedy}")
     return ZOO[short_name]
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 
 import torch
 
-from qivis.counted import counted
 from qivis.data.video.container import open_container, video_stream
 from qivis.data.video.source import DecoderStoppedError, FrameSource, Limits
 from qivis.data.video.with_decord import (
@@ -25,6 +24,7 @@ from qivis.data.video.with_torchcodec import (
 )
 from qivis.errors import VideoError
 from qivis.structures import Frame
+from qivis.wording import counted
 
 Decoder = Literal["auto", "torchcodec", "decord", "pyav"]
 END_TOLERANCE = 0.5  # seconds; containers count the sound, which may go on a little longer

@@ -15,7 +15,6 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from qivis.counted import counted
 from qivis.data.video.container import (
     claimed_seconds,
     cut_off,
@@ -31,6 +30,7 @@ from qivis.data.video.upright import UPRIGHT, turn_of, upright_image
 from qivis.errors import VideoError
 from qivis.ffmpeg import UNDECODED
 from qivis.structures import Frame
+from qivis.wording import counted
 
 THREADS = 4  # more cost memory and bring little
 MAX_BROKEN_READS = 100  # in a row; a damaged container can fail for ever without moving on

@@ -26,10 +26,10 @@ from itertools import pairwise
 from math import hypot, prod
 from statistics import median
 
-from qivis.counted import counted
 from qivis.ops import rle
 from qivis.structures import TrackedClip
 from qivis.viz.review.sights import Sight, closeness, nearness, sights
+from qivis.wording import counted
 
 WINDOW = 3.0  # seconds; who comes back later is rarely taken for the one who left
 NEARBY = 0.5  # seconds
