@@ -16,6 +16,7 @@ from qivis.files import atomic_folder
 from qivis.ops import rle
 from qivis.structures import Rle, TrackedClip
 from qivis.structures.cityscapes import CITYSCAPES
+from qivis.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +94,9 @@ def _warn_of_others(clip: TrackedClip, ids: Sequence[int | None], folder: Path) 
     others = [clip.categories.names[t.label] for t in clip.tracks if ids[t.label] is None]
     if others:
         log.warning(
-            "%s: %d of %d tracks are left out, for Cityscapes has no class %s",
+            "%s: %d of %s left out, for Cityscapes has no class %s",
             folder,
             len(others),
-            len(clip.tracks),
+            counted(len(clip.tracks), "track"),
             ", ".join(sorted(set(others))),
         )

@@ -44,7 +44,7 @@ def test_frames_of_a_clip_list_the_objects_of_known_classes(tmp_path, caplog):
     folder = tmp_path / "cityscapes"
     with caplog.at_level(logging.WARNING):
         write_cityscapes(tracked_clip(), "my clip", folder)
-    assert "2 of 3 tracks are left out, for Cityscapes has no class dog, vehicle" in caplog.text
+    assert "2 of 3 tracks left out, for Cityscapes has no class dog, vehicle" in caplog.text
     assert len(list(folder.glob("*.txt"))) == NUM_FRAMES
     assert [len(lines(folder, frame)) for frame in range(NUM_FRAMES)] == [0, 1, 0, 1, 1]
     assert lines(folder, LOST) == []
