@@ -36,7 +36,7 @@ def write_png_masks(clip: TrackedClip, folder: Path, pictures: Sequence[str] = (
     if highest + 1 > MOST_INDICES:
         raise DataError(
             f"{folder}: indexed PNGs have room for track ids up to {MOST_INDICES - 1}, but the "
-            f"clip has {highest}; export it as ytvis or coco-video, or in shorter parts"
+            f"clip has {highest}; export it as mots (ids up to 998), ytvis or coco-video"
         )
     colors = palette()
     with atomic_folder(folder) as partial:
