@@ -22,7 +22,8 @@ class Recorder:
 
     A track that too few frames show will be none in the end (`TrackletCollector`), so a frame is
     only drawn when the next ones are known, and of its tracks only those that are seen often enough
-    until then. What turns out later is for `redraw_stale_parts`.
+    until then. A track whose first frames lie further apart is not drawn in these; if a class
+    turns out to be another, that is for `redraw_stale_parts`.
 
     journal: where finished chunks go.
     info: of the clip.

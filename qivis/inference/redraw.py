@@ -18,11 +18,10 @@ from qivis.viz.join import join_videos
 def redraw_stale_parts(
     journal: Journal, clip: TrackedClip, frames_from: Callable[[int], Iterator[Frame]]
 ) -> None:
-    """Draw those parts of an overlay anew that show others than the results list.
+    """Draw those parts of an overlay anew that show other tracks or classes than the results list.
 
-    A part is drawn before the rest of the clip is known, by which a class may change, or a track
-    come to nothing. A part stays as it is where a damaged clip gives other frames when it is read
-    from there on.
+    A part is drawn before the rest of the clip is known, by which a class may change. A part stays
+    as it is where a damaged clip gives other frames when it is read from there on.
 
     Args:
         journal: of all frames.
@@ -34,7 +33,7 @@ def redraw_stale_parts(
     """
     for chunk in range(journal.num_chunks):
         frames = list(journal.chunk(chunk))
-        if any(_drawn(frame) != _listed(clip, frame.index) for frame in frames):
+        if any(_is_stale(frame, clip) for frame in frames):
             pictures = islice(frames_from(frames[0].index), len(frames))
             with (
                 suppress(_OtherFramesError),
@@ -48,12 +47,14 @@ class _OtherFramesError(Exception):
     pass
 
 
-def _drawn(frame: JournalFrame) -> set[tuple[int, int]]:
-    return {(seen.track_id, seen.label) for seen in frame.seen if seen.track_id in frame.drawn}
-
-
-def _listed(clip: TrackedClip, frame: int) -> set[tuple[int, int]]:
-    return {(track.track_id, track.label) for track, _ in objects_in(clip, frame)}
+def _is_stale(frame: JournalFrame, clip: TrackedClip) -> bool:
+    """Whether a track that is drawn or listed had another class, or is not listed at all."""
+    labels = {track.track_id: track.label for track, _ in objects_in(clip, frame.index)}
+    return any(
+        labels.get(track_id) != label
+        for track_id, label, _ in frame.seen
+        if track_id in frame.drawn or track_id in labels
+    )
 
 
 def redraw(

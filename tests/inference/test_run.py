@@ -282,21 +282,6 @@ def test_what_is_of_another_class_in_the_end_is_nowhere(clip, tmp_path):
     assert contents(tmp_path / "turning") == contents(tmp_path / "never")
 
 
-def test_a_track_is_drawn_from_its_first_frame_on_though_it_is_rarely_seen(clip, tmp_path):
-    class Seldom(Oracle):
-        def find(self, label):
-            return super().find(PERSON)[:label]
-
-    frames = [int(index in (0, 3, 8)) for index in range(LENGTH)]
-    found = run(clip, Seldom(frames), tmp_path / "run")
-    assert [track.num_seen for track in found.tracks] == [3]
-    with av.open(str(tmp_path / "run" / OVERLAY)) as shown, av.open(str(clip)) as bare:
-        pairs = zip(shown.decode(video=0), bare.decode(video=0), strict=True)
-        arrays = [[frame.to_ndarray(format="rgb24")[14, 20] for frame in pair] for pair in pairs]
-    changed = [int(np.abs(one.astype(int) - other).max() > 40) for one, other in arrays]
-    assert changed == frames
-
-
 @pytest.mark.slow
 def test_twenty_runs_that_are_killed_at_any_time_give_the_same_files(tiny_weights, tmp_path):
     """Each kill is a SIGKILL of the command, at a time drawn from its whole duration."""
