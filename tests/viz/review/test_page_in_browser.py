@@ -491,6 +491,40 @@ def test_tracks_are_swapped_split_and_merged_by_hand(page: Page, mixed_up: Track
     assert command(page)[3:] == ["--drop", "2"]
 
 
+@pytest.mark.parametrize(
+    ("entered", "shown", "flags"),
+    [
+        (
+            "[swapOf([3, 7], 50), mergeOf([3, 5]), swapOf([5, 9], 50)]",
+            ["Merge 3, 5", "Swap 5, 9 from 50"],
+            "--merge 3,5 --swap 3,9@50",
+        ),
+        (
+            "[splitOf(3, 50), swapOf([5, 9], 50), mergeOf([3, 5])]",
+            ["Swap 5, 9 from 50", "Merge 3, 5"],
+            "--merge 3,5 --swap 3,9@50",
+        ),
+        (
+            "[mergeOf([3, 5, 7]), swapOf([3, 7], 50)]",
+            ["Merge 3, 5", "Swap 3, 7 from 50"],
+            "--merge 3,5 --swap 3,7@50",
+        ),
+        (
+            "[{ kind: 'rename', id: 3, name: 'a' }, mergeOf([3, 5]),"
+            " { kind: 'rename', id: 5, name: 'b' }]",
+            ["Merge 3, 5", "Rename 5 to b"],
+            "--merge 3,5 --rename 3=b",
+        ),
+    ],
+)
+def test_every_edit_that_is_shown_is_in_the_command(
+    review: Page, entered: str, shown: list[str], flags: str
+) -> None:
+    edits = f"{entered}.reduce(withEdit, [])"
+    assert review.run(f"{edits}.map(describe)") == shown
+    assert review.run(f"composeCommand('run', {edits})").partition(" run ")[2] == flags
+
+
 def test_ids_stay_legible_behind_long_names_of_classes(review: Page) -> None:
     place_of_id = """(() => {
         const button = review.timeline.lanes[0].name;

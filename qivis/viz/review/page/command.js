@@ -20,15 +20,41 @@ function idsOf(edit) {
  */
 function withEdit(edits, edit) {
   if (edit.kind === "merge") return withMerge(edits, edit);
-  const others = edits.filter((other) => !isReplaced(other, edit));
-  return [...(edit.kind === "drop" ? withoutInMerges(others, edit.id) : others), edit];
+  return withoutReplaced([...withMergesFor(edits, edit), edit]);
 }
 
-/** Whether an edit has no place beside a later one, which is no merge. */
-function isReplaced(other, edit) {
-  if (other.kind === "merge") return edit.kind === "swap" && isWithin(edit, other);
-  const isShared = idsOf(other).some((id) => idsOf(edit).includes(id));
-  return isShared && (edit.kind === "drop" || other.kind === "drop" || isSamePlace(other, edit));
+/** The edits with merges that leave room for a new one: what is dropped or swapped is no part. */
+function withMergesFor(edits, edit) {
+  if (edit.kind === "drop") return withoutInMerges(edits, edit.id);
+  const isOne = edits.some((other) => other.kind === "merge" && isWithin(edit, other));
+  return edit.kind === "swap" && isOne ? withoutInMerges(edits, edit.ids[1]) : edits;
+}
+
+/** The edits without those that a later one contradicts. */
+function withoutReplaced(edits) {
+  const objectOf = objectAfterMerges(edits);
+  return edits.filter(
+    (edit, place) => !edits.slice(place + 1).some((later) => isReplaced(edit, later, objectOf)),
+  );
+}
+
+/** Whether an edit has no place beside a later one; merges leave room by themselves. */
+function isReplaced(edit, later, objectOf) {
+  if (edit.kind === "merge" || later.kind === "merge") return false;
+  if (edit.kind === "drop" || later.kind === "drop") return isShared(edit, later);
+  return isSamePlace(edit, later) && isShared(edit, later, objectOf);
+}
+
+/** Whether two edits have a track in common, or an object that several are. */
+function isShared(one, other, objectOf = (id) => id) {
+  const objects = idsOf(one).map(objectOf);
+  return idsOf(other).some((id) => objects.includes(objectOf(id)));
+}
+
+/** Gives the id that a track has when the merges among the edits are done. */
+function objectAfterMerges(edits) {
+  const merges = edits.filter(({ kind }) => kind === "merge");
+  return (id) => merges.find(({ ids }) => ids.includes(id))?.ids[0] ?? id;
 }
 
 /** Whether two edits of a track contradict each other; those with a frame say who it is from there. */
@@ -49,12 +75,11 @@ function withoutInMerges(edits, id) {
 }
 
 function withMerge(edits, edit) {
-  const isShared = (other) =>
-    other.kind === "merge" && other.ids.some((id) => edit.ids.includes(id));
-  const shared = edits.filter(isShared);
+  const shared = edits.filter((other) => other.kind === "merge" && isShared(other, edit));
   const merge = mergeOf([...shared.flatMap((other) => other.ids), ...edit.ids]);
-  const isReplaced = (other) => ["drop", "swap"].includes(other.kind) && isWithin(other, merge);
-  return [...edits.filter((other) => !shared.includes(other) && !isReplaced(other)), merge];
+  const isUndone = (other) => ["drop", "swap"].includes(other.kind) && isWithin(other, merge);
+  const others = edits.filter((other) => !shared.includes(other) && !isUndone(other));
+  return withoutReplaced([...others, merge]);
 }
 
 function mergeOf(ids) {
@@ -103,25 +128,22 @@ const ORDER = ["drop", "merge", "rename"];
 
 /** Edits in an order in which each finds its tracks, by the ids that these have after the merges. */
 function inOrder(edits) {
-  const merges = edits.filter(({ kind }) => kind === "merge");
-  const idAfter = (id) => merges.find(({ ids }) => ids.includes(id))?.ids[0] ?? id;
-  const ofObjects = edits
-    .map((edit) => ofObject(edit, idAfter))
-    .reduce(withEdit, []); // what two tracks of an object are called, or where they are cut
+  const objectOf = objectAfterMerges(edits);
+  const ofObjects = edits.map((edit) => ofObject(edit, objectOf));
   const rank = ({ kind }) => (ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length);
   const later = (one, other) => (other.frame ?? 0) - (one.frame ?? 0);
   return ofObjects.sort((one, other) => rank(one) - rank(other) || later(one, other));
 }
 
 /** An edit by the ids that tracks have when the merges are done. */
-function ofObject(edit, idAfter) {
+function ofObject(edit, objectOf) {
   switch (edit.kind) {
     case "merge":
       return edit;
     case "swap":
-      return swapOf(edit.ids.map(idAfter), edit.frame);
+      return swapOf(edit.ids.map(objectOf), edit.frame);
     default:
-      return { ...edit, id: idAfter(edit.id) };
+      return { ...edit, id: objectOf(edit.id) };
   }
 }
 
