@@ -89,7 +89,7 @@ def remove_partial_files(folder: Path) -> None:
 def remove_folder(path: Path) -> None:
     """Remove a folder, if it is there; a kill never leaves a part of it under its name."""
     if path.exists():
-        rest = path.with_name(f".{path.name}.{uuid4().hex}.part")
+        rest = path.with_name(f".{uuid4().hex}.part")  # the name itself may be as long as can be
         path.rename(rest)
         shutil.rmtree(rest)
 

@@ -7,19 +7,24 @@ before. Nothing of it is ever changed.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from qivis.data.video import VideoInfo
 from qivis.errors import DataError
-from qivis.files import atomic_path
+from qivis.files import atomic_path, write_atomically
 from qivis.structures import View
 from qivis.tracking.state import TrackerState, from_arrays, to_arrays
 from qivis.tracking.tracklets import Identified
 
 CHUNK_FRAMES = 64  # so much work is lost at most when a run is killed
+
+
+STREAM = "stream.json"  # what is known of a live source, which nobody can ask any more
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,30 @@ class Journal:
 
     def _state(self, chunk: int) -> Path:
         return self.folder / f"{chunk:06d}.npz"
+
+
+def keep_stream(folder: Path, info: VideoInfo) -> None:
+    """Keep what is known of a live source, before its first chunk is done."""
+    content = {"size": info.size, "fps": str(info.fps)}
+    write_atomically(folder / STREAM, json.dumps(content).encode("ascii"))
+
+
+def kept_stream(folder: Path) -> VideoInfo | None:
+    """The same, if chunks of it are done.
+
+    Raises:
+        DataError: if it is damaged.
+    """
+    path = folder / STREAM
+    try:
+        content = json.loads(path.read_text(encoding="ascii"))
+        height, width = content["size"]
+        info = VideoInfo(0, (int(height), int(width)), Fraction(content["fps"]), 0.0)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+        raise _damaged(path) from error
+    return info if Journal(folder, info.size).num_chunks else None
 
 
 def _to_json(frame: JournalFrame) -> list[Any]:

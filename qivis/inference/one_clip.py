@@ -13,11 +13,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from qivis.command_line import say
-from qivis.data.video import FrameSource, VideoInfo, comes_live, open_video
+from qivis.data.video import EndedStream, FrameSource, VideoInfo, comes_live, open_video
 from qivis.errors import DataError
 from qivis.files import remove_partial_files
 from qivis.inference.further import needs_pictures, write_further
-from qivis.inference.journal import Journal
+from qivis.inference.journal import Journal, keep_stream, kept_stream
 from qivis.inference.onnx_predictor import AnyPredictor
 from qivis.inference.profile import Profile
 from qivis.inference.run import run_clip, wanted
@@ -29,6 +29,7 @@ from qivis.inference.run_folder import (
     begin_run,
     check_no_edit_is_open,
     drop_if_nothing_was_done,
+    earlier_run,
     finish,
     is_finished,
     waiting_behind,
@@ -65,9 +66,7 @@ def segment(
     if comes_live(source):
         _check_live(source, needs_pictures(args.export, review=review), shared=shared)
     with ExitStack() as held:
-        reader = held.enter_context(
-            open_video(source, args.decoder, args.max_pixels, args.max_frames, gpu_of(args))
-        )
+        reader = held.enter_context(_opened(source, name, load, args))
         predictor = load()
         task = task_of(source, args, predictor)
         folder = _claim(args.out / name, task, args, held, shared=shared)
@@ -84,6 +83,17 @@ def segment(
                 write_further(folder, args.export, frames, review=review)
         finally:
             say(str(folder))
+
+
+def _opened(
+    source: str, name: str, load: Callable[[], AnyPredictor], args: argparse.Namespace
+) -> FrameSource:
+    """The source. What a stream has shown does not come again: one that was cut short has ended."""
+    if args.resume and comes_live(source):
+        earlier = earlier_run(args.out / name, task_of(source, args, load()))
+        if earlier and (info := kept_stream(earlier / UNFINISHED)):
+            return EndedStream(info)
+    return open_video(source, args.decoder, args.max_pixels, args.max_frames, gpu_of(args))
 
 
 def _check_live(source: str, again: Sequence[str], *, shared: bool) -> None:
@@ -138,6 +148,8 @@ def _run(  # noqa: PLR0913 - the command puts together what is known of a run
     args: argparse.Namespace,
 ) -> str:
     """Do one clip; says on a line what came of it."""
+    if comes_live(source):
+        keep_stream(folder / UNFINISHED, reader.info)
     total = frames_to_come(reader.info, args) or None
     done_before = Journal(folder / UNFINISHED, reader.info.size).next_index
     progress = partial(tqdm, desc=name, total=total, initial=done_before, leave=False, unit="frame")

@@ -1,6 +1,6 @@
 """Overlays of tracks that are known already."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -31,9 +31,10 @@ def redraw_stale_parts(
     Raises:
         QivisError: if it cannot be decoded once more, or nothing can be written.
     """
+    labels = {track.track_id: track.label for track in clip.tracks}
     for chunk in range(journal.num_chunks):
         frames = list(journal.chunk(chunk))
-        if any(_is_stale(frame, clip) for frame in frames):
+        if any(_is_stale(frame, labels) for frame in frames):
             pictures = islice(frames_from(frames[0].index), len(frames))
             with (
                 suppress(_OtherFramesError),
@@ -47,9 +48,11 @@ class _OtherFramesError(Exception):
     pass
 
 
-def _is_stale(frame: JournalFrame, clip: TrackedClip) -> bool:
-    """Whether a track that is drawn or listed had another class, or is not listed at all."""
-    labels = {track.track_id: track.label for track, _ in objects_in(clip, frame.index)}
+def _is_stale(frame: JournalFrame, labels: Mapping[int, int]) -> bool:
+    """Whether a track that is drawn or listed had another class, or is not listed at all.
+
+    labels: of the tracks that are listed, by id.
+    """
     return any(
         labels.get(track_id) != label
         for track_id, label, _ in frame.seen

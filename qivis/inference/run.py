@@ -57,8 +57,7 @@ def run_clip(
     Decoding, the network, and drawing and writing go on at the same time, in three threads.
 
     Args:
-        source: a file or folder, or a live stream, which may be ended by an interrupt. Of a stream
-            that was cut short what there is of it is put together.
+        source: a file or folder, or a live stream, which may be ended by an interrupt.
         reader: of it.
         predictor: finds the objects.
         folder: of the run; may hold a journal of what is done already.
@@ -73,8 +72,7 @@ def run_clip(
     journal = Journal(folder / UNFINISHED, info.size)
     tracker = build_tracker(predictor.tracking, journal.state())
     live = comes_live(source)
-    # What a stream has shown does not come again: a run that was cut short is put together.
-    rest = iter(()) if live and journal.num_chunks else wanted(reader, plan, journal.next_index)
+    frames = wanted(reader, plan, journal.next_index)
     min_frames, labels = predictor.tracking.min_frames, plan.labels
     recorder = Recorder(
         journal, info, predictor.categories, min_frames, labels, with_overlay=plan.overlay
@@ -82,7 +80,7 @@ def run_clip(
     with recorder, Behind(FRAMES_BEHIND) as behind:
         try:
             for frame, tracked in progress(
-                segment_frames(rest, predictor, tracker, plan.frames_per_call)
+                segment_frames(frames, predictor, tracker, plan.frames_per_call)
             ):
                 behind.call(recorder.add, frame, tracked, tracker.state)
         except KeyboardInterrupt:

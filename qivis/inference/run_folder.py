@@ -37,8 +37,10 @@ def begin_run(path: Path, task: Task, *, resume: bool, overwrite: bool) -> Path:
         DataError: if what is to be resumed was another task, or what is to be overwritten is not
             a run, or holds what is to be read.
     """
-    _bring_back(path)
-    if resume and (earlier := _earlier_run(path, task)):
+    if waiting_behind(path) and not overwrite:
+        with suppress(DataError), alone_in(path):  # else another process overwrites it right now
+            _bring_back(path)
+    if resume and (earlier := earlier_run(path, task)):
         return earlier
     if overwrite:
         _put_aside(path, task)
@@ -118,8 +120,8 @@ def check_no_edit_is_open(folder: Path) -> None:
 def finish(folder: Path) -> None:
     """The results are there: what was needed to go on is removed, and what they replace."""
     remove_partial_files(folder)
+    _remove(_aside(folder))  # first: a run that is finished is not looked at again
     remove_folder(folder / UNFINISHED)
-    _remove(_aside(folder))
 
 
 def drop_if_nothing_was_done(folder: Path) -> None:
@@ -136,7 +138,12 @@ def waiting_behind(folder: Path) -> Path | None:
     return _aside(folder) if os.path.lexists(_aside(folder)) else None
 
 
-def _earlier_run(path: Path, task: Task) -> Path | None:
+def earlier_run(path: Path, task: Task) -> Path | None:
+    """The latest folder of a name with this task, finished or not; None if there is none.
+
+    Raises:
+        DataError: if what is there of the clip, and not finished, was another task.
+    """
     others = []
     for folder in _there(path):
         found = _task_of(folder)

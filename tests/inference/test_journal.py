@@ -1,9 +1,12 @@
+from fractions import Fraction
+
 import pytest
 import torch
 
 from qivis.config import TrackingConfig
+from qivis.data.video import VideoInfo
 from qivis.errors import DataError
-from qivis.inference.journal import Journal, JournalFrame
+from qivis.inference.journal import Journal, JournalFrame, keep_stream, kept_stream
 from qivis.ops import rle
 from qivis.structures import Detections, View
 from qivis.tracking import Identified, build_tracker
@@ -74,6 +77,18 @@ def test_a_state_that_was_cut_off_is_named(tmp_path, frames, state, share):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(DataError, match=r"000000\.npz: damaged"):
         journal.state()
+
+
+def test_what_is_known_of_a_stream_is_kept_for_when_nobody_can_be_asked(tmp_path, frames, state):
+    info = VideoInfo(0, SIZE, Fraction(30000, 1001), 0.0)
+    assert kept_stream(tmp_path) is None
+    keep_stream(tmp_path, info)
+    assert kept_stream(tmp_path) is None  # as long as there is no frame
+    Journal(tmp_path, SIZE).finish_chunk(frames, state)
+    assert kept_stream(tmp_path) == info
+    (tmp_path / "stream.json").write_bytes(b'{"size": [7]}')
+    with pytest.raises(DataError, match=r"stream\.json: damaged"):
+        kept_stream(tmp_path)
 
 
 def test_an_empty_list_of_frames_is_named(tmp_path, frames, state):

@@ -15,6 +15,7 @@ from qivis.inference.run_folder import (
     drop_if_nothing_was_done,
     finish,
     is_finished,
+    waiting_behind,
 )
 
 TASK = {"source": "clip.mp4", "stride": 1}
@@ -65,6 +66,40 @@ def test_a_run_is_not_half_removed_by_a_kill(tmp_path, monkeypatch, end):
         with pytest.raises(KeyboardInterrupt):
             end(folder)
     assert folder.exists() == is_finished(folder) == (end is finish)
+
+
+def test_a_kill_while_a_run_is_finished_leaves_no_run_that_it_has_replaced(tmp_path, monkeypatch):
+    complete(begin(tmp_path / "clip"))
+    folder = begin(tmp_path / "clip", OTHER, overwrite=True)
+    (folder / SUMMARY).write_text(json.dumps({"task": OTHER}))
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finish(folder)
+    assert waiting_behind(folder) is None
+    finish(begin(tmp_path / "clip", OTHER, resume=True))
+    assert is_finished(folder)
+
+
+def test_a_run_may_have_as_long_a_name_as_can_be(tmp_path):
+    path = tmp_path / ("x" * 240)
+    complete(begin(path))
+    drop_if_nothing_was_done(begin(path, OTHER, overwrite=True))
+    complete(begin(path, OTHER, overwrite=True), OTHER)
+    assert is_finished(path)
+
+
+def test_what_another_process_has_put_aside_just_now_is_left_there(tmp_path):
+    complete(begin(tmp_path / "clip"))
+    folder = begin(tmp_path / "clip", OTHER, overwrite=True)
+    with alone_in(folder):
+        shutil.rmtree(folder)
+        begin(tmp_path / "clip")
+    assert waiting_behind(folder)
 
 
 def test_a_finished_run_has_no_rests_of_one_that_was_killed_while_writing(tmp_path):

@@ -35,6 +35,17 @@ def is_live(source: str) -> bool:
     return source == "-" or _is_webcam(source) or (bool(separator) and scheme.lower() in SCHEMES)
 
 
+class EndedStream(FrameSource):
+    """A stream that is over, of which nothing but this is known: it gives no frame."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        self.info, self.limits, self.lost = info, Limits(), []
+
+    def _read(self, start: int) -> Generator[Frame, None, None]:
+        del start  # there is nothing behind any frame
+        yield from ()
+
+
 class LiveSource(FrameSource):
     """A stream of pictures that can be read once, from the beginning.
 
