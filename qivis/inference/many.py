@@ -121,7 +121,7 @@ def _cluster(workers: int) -> Iterator[bool]:
 
 
 def _see_that_somebody_listens(address: str) -> None:
-    """Ray itself would go on asking for ten minutes, and ends the process then.
+    """Ray itself goes on asking for more than ten minutes.
 
     Raises:
         OSError: if nobody does.
